@@ -12,7 +12,7 @@ import polars as pl
 from django.db import connection
 
 from ingestion.parsing.rejection_reasons import Reason, message_for
-from ingestion.parsing.reset_clocks import UNIT, is_first_of_january, spans_of_units
+from ingestion.parsing.reset_clocks import UNIT, begins_like_reset_clock, spans_of_units
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from ingestion.parsing.values.timestamps import microseconds
 
@@ -20,9 +20,11 @@ from ingestion.parsing.values.timestamps import microseconds
 YEARS_AWAY = timedelta(days=2 * 365)
 # A person who imports a file is more likely to mean a history.
 FILE_YEARS_AWAY = timedelta(days=10 * 365)
-# So are rows of a year ago that begin like a clock that was reset, on the first of January, unless they span a month.
+# So are rows of a year ago that begin like a clock that was reset, on the first of January, unless they span a month;
+# those of earlier years unless they span most of it.
 YEAR_AWAY = timedelta(days=365)
 MONTH = timedelta(days=28)
+MOST_OF_A_YEAR = timedelta(days=300)
 # More rows of one unit, among newer ones, are its history rather than those of a device that lost its clock.
 MAX_ROWS_APART = 100
 
@@ -73,9 +75,11 @@ def _years_old(
     """Return the units whose rows from years ago are alone.
 
     `is_compared`: rows of units with newer rows are compared as well, `is_limited`: if they are few. Otherwise only
-    units whose rows are all from many years ago are looked at.
+    units whose rows are all from years ago are looked at, from many years ago if those of the other units are as well.
     """
-    away = YEARS_AWAY if is_compared else FILE_YEARS_AWAY
+    newest = _spans_of_body(batch)["newest"].max()
+    is_current = isinstance(newest, datetime) and newest >= begins_at - YEARS_AWAY
+    away = YEARS_AWAY if is_compared or is_current else FILE_YEARS_AWAY
     spans = _spans(readings, batch, begins_at - away)
     is_candidate = pl.col("ends_old")
     if is_compared:
@@ -86,17 +90,18 @@ def _years_old(
 def _begun_in_january(readings: pl.DataFrame, batch: ParsedBatch, begins_at: datetime) -> set[int]:
     """Return the units all of whose rows are a year old, begin like a clock that was reset, and are alone."""
     spans = _spans(readings, batch, begins_at - YEAR_AWAY)
-    spans = spans.filter(pl.col("ends_old") & (pl.col("newest") - pl.col("oldest") < MONTH))
-    begins = [is_first_of_january(microseconds(at)) for at in spans["oldest"]]
+    is_earlier = pl.col("newest") < begins_at - YEARS_AWAY
+    span = pl.col("newest") - pl.col("oldest")
+    spans = spans.filter(pl.col("ends_old") & ((span < MONTH) | (is_earlier & (span < MOST_OF_A_YEAR))))
+    begins = [begins_like_reset_clock(microseconds(at)) for at in spans["oldest"]]
     return _units_alone(spans.filter(pl.Series(begins, dtype=pl.Boolean)), YEAR_AWAY)
 
 
 def _spans(readings: pl.DataFrame, batch: ParsedBatch, before: datetime) -> pl.DataFrame:
     """Return the span and the number of the rows of each unit from before a time, and its span in the whole body."""
     old = readings.filter(pl.col("recorded_at") < before)
-    body = batch.spans_of_units if batch.spans_of_units is not None else spans_of_units(batch.readings)
     return (
-        old.join(body, on=UNIT, how="left", nulls_equal=True)
+        old.join(_spans_of_body(batch), on=UNIT, how="left", nulls_equal=True)
         .group_by("storage_unit_id")
         .agg(
             first=pl.col("recorded_at").min(),
@@ -107,6 +112,10 @@ def _spans(readings: pl.DataFrame, batch: ParsedBatch, before: datetime) -> pl.D
         )
         .with_columns(ends_old=pl.col("newest") < before)
     )
+
+
+def _spans_of_body(batch: ParsedBatch) -> pl.DataFrame:
+    return batch.spans_of_units if batch.spans_of_units is not None else spans_of_units(batch.readings)
 
 
 def _units_alone(spans: pl.DataFrame, away: timedelta) -> set[int]:

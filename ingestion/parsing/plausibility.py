@@ -62,6 +62,9 @@ class PlausibilityChecks:
         elif self._count and self._last < self._received_us - _YEARS_AGO_US:
             day = f"{EPOCH + self._last * MICROSECOND:%Y-%m-%d}"
             notes.tell(f"All rows are more than two years old, the newest from {day}. Check the device's clock.")
+        elif self._count and self._first < self._received_us - _YEARS_AGO_US:
+            day = f"{EPOCH + self._first * MICROSECOND:%Y-%m-%d}"
+            notes.tell(f"Some rows are more than two years old, the oldest from {day}. Check the device's clock.")
         return notes.sentences()
 
     def _note_times(self, walls: pl.Series) -> None:

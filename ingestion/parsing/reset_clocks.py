@@ -20,6 +20,10 @@ _FACTORY_START, _FACTORY_END = (microseconds(datetime(2000, month, 1, tzinfo=UTC
 # the first of January, as clocks do.
 _MAX_SHARE_APART = 0.2
 _FEW = 10
+# No zone is further ahead of UTC.
+_MOST_AHEAD_US = 14 * 3_600_000_000
+_HOUR_US = 3_600_000_000
+_LATE_IN_HOUR_US = 50 * 60_000_000
 # No row may be dated further ahead, so rows that are not old have no gap of a year between them.
 _NOT_OLD = timedelta(days=_YEAR_DAYS - 1)
 UNIT = ["facility_code", "unit_code"]
@@ -102,10 +106,24 @@ def _merged(spans: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(spans).group_by(UNIT).agg(pl.col("oldest").min(), pl.col("newest").max())
 
 
-def is_first_of_january(wall: int) -> bool:
-    """Return whether a time is on the day on which clocks begin that were reset."""
+def begins_like_reset_clock(wall: int) -> bool:
+    """Return whether a time is when clocks begin that were reset: on the first of January, in some zone.
+
+    In zones ahead of UTC, it is not long after a full hour: one second before the end of a year is no midnight.
+    """
+    return _is_first_of_january(wall) or (
+        wall % _HOUR_US < _LATE_IN_HOUR_US and _is_first_of_january(wall + _MOST_AHEAD_US)
+    )
+
+
+def _is_first_of_january(wall: int) -> bool:
     at = EPOCH + wall * MICROSECOND
     return (at.month, at.day) == (1, 1)
+
+
+def _is_new_year(day: int) -> bool:
+    """Return whether a day since 1970 is the first of January, in UTC or a zone ahead of it."""
+    return _is_first_of_january(day * DAY_US) or _is_first_of_january((day + 1) * DAY_US)
 
 
 def _per_day(walls: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -129,6 +147,6 @@ def _start_of_others(per_day: NDArray[np.int64]) -> int:
         count, total = int(counts[gap]), int(counts[-1])
         is_few = count <= _MAX_SHARE_APART * total or (count < _FEW and 2 * count < total)
         is_far = days[gap + 1] - days[gap] > 2 * _YEAR_DAYS
-        if is_few and (is_far or is_first_of_january(int(days[0]) * DAY_US)):
+        if is_few and (is_far or _is_new_year(int(days[0]))):
             return int(days[gap + 1]) * DAY_US
     return 0

@@ -130,6 +130,46 @@ def test_first_rows_of_a_reset_clock_wait_for_review(kind: IngestionType, reset_
     assert not LatestReading.objects.exists()
 
 
+@pytest.mark.parametrize("year", [2001, 2010, 2015, 2016, 2018, 2019, 2020, 2024, 2025])
+@pytest.mark.parametrize("zone_hours", [-8, 0, 9], ids=lambda hours: f"UTC{hours:+}")
+def test_a_first_imported_file_that_begins_with_a_year_waits_for_review(year: int, zone_hours: int) -> None:
+    begin = datetime(year, 1, 1, tzinfo=UTC) - timedelta(hours=zone_hours)
+
+    loaded(body(*minutes(begin, 20)), IngestionType.IMPORT)
+
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (0, 20)
+    assert all("have the mapping accept old readings" in row.message for row in RejectedRow.objects.all())
+
+
+@pytest.mark.parametrize(("days", "stored"), [(60, 0), (250, 0), (364, 364)])
+def test_an_imported_file_of_years_ago_that_begins_with_a_year_is_stored_if_it_covers_it(
+    days: int, stored: int
+) -> None:
+    times = [datetime(2018, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(days)]
+
+    loaded(body(*times), IngestionType.IMPORT)
+
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (stored, days - stored)
+
+
+def test_an_old_unit_beside_current_ones_of_an_imported_file_waits_for_review() -> None:
+    old = body(*minutes(datetime(2018, 6, 4, tzinfo=UTC), 30)).partition("\n")[2].replace("U1", "U2")
+
+    loaded(body(*minutes(NOW - timedelta(hours=1), 30)) + old, IngestionType.IMPORT)
+
+    assert set(Reading.objects.values_list("storage_unit__unit_code", flat=True)) == {"U1"}
+    assert RejectedRow.objects.count() == 30
+
+
+def test_a_note_tells_of_old_rows_beside_current_ones_of_an_imported_file() -> None:
+    times = [*minutes(datetime(2018, 6, 4, tzinfo=UTC), 30), *minutes(NOW - timedelta(hours=1), 30)]
+
+    result = loaded(body(*times), IngestionType.IMPORT)
+
+    assert Reading.objects.count() == 60
+    assert any("Some rows are more than two years old, the oldest from 2018-06-04." in note for note in result.notes)
+
+
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_a_reset_unit_beside_others_of_a_first_body_waits_for_review(kind: IngestionType) -> None:
     times = minutes(datetime(2013, 8, 5, tzinfo=UTC), 30)

@@ -16,7 +16,7 @@ from ingestion.parsing.fields.identity import several_devices
 from ingestion.parsing.fields.layout import MissingColumn, TemperatureColumn
 from ingestion.parsing.fields.names import constant_fields
 from ingestion.parsing.fields.titles import Quantity, meaning_of
-from ingestion.parsing.fields.zones import BODY
+from ingestion.parsing.fields.zones import BODY, without_zone_note
 from ingestion.parsing.limits import MAX_REPEATED_HEADERS, exceeded
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
@@ -48,6 +48,8 @@ class Table:
 
     def __init__(self, header: CsvHeader, day_order: DayOrder, options: ParseOptions) -> None:
         self._options = options
+        # Of a column with zones, also after a header without one.
+        self._zone_title = ""
         self._day_order = day_order
         self._header_count = self._repeated_headers = 0
         self.header = header
@@ -64,6 +66,8 @@ class Table:
         self._has_rows_below = False
         self.header = header
         self._constants: dict[int, str] = {}
+        if header.layout.zone_column is not None:
+            self._zone_title = header.titles[header.layout.zone_column]
         self.rules = row_rules(header, self._day_order, self._options)
         self.splitter = LineSplitter(
             header, constant_fields(self._options.mapping), filter_position=self._filter_position(header)
@@ -84,6 +88,8 @@ class Table:
             kept = [each for each in kept if each.row_number < new_header.line_number]
         if names:
             self._refuse_changes(split.raw_fields.filter(pl.col("row_number").is_in(converted["row_number"].implode())))
+        if self._zone_title and converted["is_local"].any():
+            self._options.notes.tell(without_zone_note(self._zone_title, self.header.layout.zone))
         self._has_rows_below |= not converted.is_empty()
         self._count_summaries(kept)
         return drop_events(converted, split, self.header, self._options.notes), kept, new_header

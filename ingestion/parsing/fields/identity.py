@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from ingestion.parsing.fields.names import (
+    CODE_NAMES,
+    DESCRIPTION_NAMES,
+    GATEWAY_NAMES,
     MAYBE_IDENTIFYING_NAMES,
     SENSOR_LIKE_NAMES,
     UNIT_IF_NONE_NAMES,
@@ -17,6 +20,7 @@ from ingestion.parsing.fields.titles import canonical
 from ingestion.parsing.rejection_reasons import quoted
 
 _IDENTIFYING_NAMES = frozenset({*UNIT_LIKE_NAMES, *UNIT_IF_NONE_NAMES, *SENSOR_LIKE_NAMES, *MAYBE_IDENTIFYING_NAMES})
+_TOLD_NAMES = frozenset({*_IDENTIFYING_NAMES, *DESCRIPTION_NAMES, *GATEWAY_NAMES})
 # Columns that number the rows if they count on: "Point" may also be a measuring point.
 _COUNTERS = frozenset({"id", "point", "node", "position", "series"})
 _COUNTER_DIGITS = 15
@@ -29,6 +33,24 @@ _READING_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[
 def may_identify(title: str) -> bool:
     """Return whether a column may tell units or sensors apart, as far as its title shows."""
     return canonical(title) in _IDENTIFYING_NAMES
+
+
+def is_told(name: str) -> bool:
+    """Return whether a note tells that a member of this name is not read, as it may name a device."""
+    return canonical(name) in _TOLD_NAMES
+
+
+def code_of(value: object) -> str | int | None:
+    """Return a code, or that in an object that describes what it names; None for anything else."""
+    if isinstance(value, Mapping):
+        codes = {canonical(str(key)): code for key, code in value.items() if not isinstance(code, Mapping)}
+        return next((code for name in CODE_NAMES if (code := code_of(codes.get(name))) is not None), None)
+    return value if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+
+
+def describes(name: str, value: object) -> bool:
+    """Return whether a member is an object that describes a facility, unit or sensor, and has its code."""
+    return isinstance(value, Mapping) and canonical(name) in DESCRIPTION_NAMES and code_of(value) is not None
 
 
 def tells_rows_apart(title: str, values: Sequence[str]) -> bool:

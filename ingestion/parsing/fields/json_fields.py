@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingestion.parsing.fields.identity import several_devices
+from ingestion.parsing.fields.identity import code_of, describes, is_told, several_devices
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
 from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_text
-from ingestion.parsing.fields.zones import GivenZone, with_zone
-from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.fields.zones import ZONE_NAMES, GivenZone, with_zone
+from ingestion.parsing.notes import names_listed
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
 from ingestion.sources.mapping import AS_UNITS, FieldMapping
@@ -31,15 +32,28 @@ class FieldExtractor:
     """Extract the fields of JSON rows. Dots in a mapped name lead into objects, numbers into lists.
 
     `sample` are some rows, whose values decide where names do not. `has_default_unit`: see find_layout.
+    No note repeats that fields that are `told` are not read.
     """
 
-    def __init__(self, mapping: FieldMapping, sample: Sequence[object] = (), *, has_default_unit: bool = False) -> None:
-        self.notes: dict[str, None] = {}
+    def __init__(
+        self,
+        mapping: FieldMapping,
+        sample: Sequence[object] = (),
+        *,
+        has_default_unit: bool = False,
+        told: Container[str] = (),
+    ) -> None:
+        # Of the zones of the times, "" if no row extracted so far has one.
+        self.zone_key = ""
+        self._notes: dict[str, None] = {}
+        self._unread: dict[str, None] = {}
         self._mapping = mapping
         self._has_default_unit = has_default_unit
+        self._told = told
         self._constants = constant_fields(mapping)
         self._sample = [row for row in sample if isinstance(row, dict)]
-        self._layouts: dict[tuple[str, ...], Layout] = {}
+        # With the positions of objects that describe a facility, unit or sensor, of which the code is read.
+        self._layouts: dict[tuple[str, ...], tuple[Layout, list[int]]] = {}
         self._passed_over: dict[str, object] = {}
         named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
         self._paths = {field: name for field, name in named.items() if "." in name and not name.startswith("=")}
@@ -49,7 +63,7 @@ class FieldExtractor:
         """Return the raw values by field, with the first temperature; missing fields are absent."""
         if not isinstance(row, dict):
             return dict(self._constants)
-        layout, values = self._layout(row), list(row.values())
+        layout, values = self._layout_and_values(row)
         fields = self._common(row, layout, values)
         if layout.temperatures and "temperature" not in fields:
             _set_temperature(fields, values[layout.temperatures[0].position])
@@ -59,26 +73,31 @@ class FieldExtractor:
         """Return why the rows extracted so far are on their scales; `around` is that of the object around them."""
         if not self._layouts:  # rows in the default layout are not extracted one by one
             return (ScaleOfColumn(sensor="", letter="", reason='given by "temperature_unit"'),)
-        keys, layout = next(iter(self._layouts.items()))
+        keys, (layout, _) = next(iter(self._layouts.items()))
         return scales_of(layout, self._mapping, keys, around=around)
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes on the rows extracted so far."""
+        return [*self._notes, *([f"Fields that are not read: {names_listed(self._unread)}."] if self._unread else [])]
 
     @property
     def zone(self) -> GivenZone | None:
         """The zone in the key of the times extracted so far."""
-        return next((layout.zone for layout in self._layouts.values() if layout.zone), None)
+        return next((layout.zone for layout, _ in self._layouts.values() if layout.zone), None)
 
     def gives_scale(self, row: object) -> bool:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""
         if not isinstance(row, dict):
             return False
         name = self._paths.get("temperature", "").rpartition(".")[2]
-        columns = self._layout(row).temperatures
+        columns = self._layout_and_values(row)[0].temperatures
         return meaning_of(name).scale is not None or any(each.scale or each.has_units for each in columns)
 
     def readings(self, row: Mapping[str, object], rules: RowRules) -> Iterator[JsonReading]:
         """Yield the readings of a row. Raise RowRejected or RowSkipped if it is none."""
         self._check_filter(row)
-        layout, values = self._layout(row), list(row.values())
+        layout, values = self._layout_and_values(row)
         common = self._common(row, layout, values)
         if "temperature" in common:
             yield JsonReading(common, self._path_rules(rules))
@@ -93,17 +112,35 @@ class FieldExtractor:
             self._name_temperature(fields, column)
             yield JsonReading(fields, self._column_rules(column, rules))
 
-    def _layout(self, row: Mapping[str, object]) -> Layout:
+    def _layout_and_values(self, row: Mapping[str, object]) -> tuple[Layout, list[object]]:
+        """Return a row's layout and its values, with codes in place of the objects that describe what they name."""
         keys = tuple(row)
         if keys not in self._layouts:
             if len(self._layouts) > 1_000:
                 self._layouts.clear()
-            alike = [list(each.values()) for each in self._sample if tuple(each) == keys]
-            sample = alike or [list(row.values())]
-            layout = find_layout(keys, self._mapping, sample, has_default_unit=self._has_default_unit)
-            self._layouts[keys] = layout
-            self.notes |= dict.fromkeys(layout.notes)
-        return self._layouts[keys]
+            self._layouts[keys] = self._find_layout(keys, row)
+        layout, described = self._layouts[keys]
+        values = list(row.values())
+        return layout, _with_codes(values, described) if described else values
+
+    def _find_layout(self, keys: tuple[str, ...], row: Mapping[str, object]) -> tuple[Layout, list[int]]:
+        alike: list[Mapping[str, object]] = [each for each in self._sample if tuple(each) == keys]
+        alike = alike or [row]
+        left = [(position, key) for position, key in enumerate(keys) if not self._is_mapped(key)]
+        described = sorted({position for each in alike for position, key in left if describes(key, each[key])})
+        sample = [_with_codes(list(each.values()), described) for each in alike]
+        layout = find_layout(keys, self._mapping, sample, has_default_unit=self._has_default_unit)
+        self._notes |= dict.fromkeys(layout.notes)
+        unread = [key for _, key in left if key in layout.unread and _is_told(key) and key not in self._told]
+        unread = [key for key in unread if not any(quoted(key) in note for note in layout.notes)]
+        if layout.zone_column is not None:
+            self.zone_key = keys[layout.zone_column]
+        self._unread |= dict.fromkeys(unread)
+        return layout, described
+
+    def _is_mapped(self, key: str) -> bool:
+        """Return whether a mapped path leads into a member."""
+        return any(path.split(".")[0] == key for path in (*self._paths.values(), self._filter_field))
 
     def _common(self, row: Mapping[str, object], layout: Layout, values: Sequence[object]) -> dict[str, object]:
         """Return the fields that all temperatures of a row share, and a temperature at a mapped path."""
@@ -139,7 +176,7 @@ class FieldExtractor:
                 changed = several_devices(keys[position], "a later row")
                 if not self._has_default_unit:
                     raise UnreadableBody(Reason.UNSUPPORTED_FILE, changed)
-                self.notes[changed] = None
+                self._notes[changed] = None
 
     def _check_filter(self, row: Mapping[str, object]) -> None:
         name = self._filter_field
@@ -182,6 +219,17 @@ class FieldExtractor:
         else:
             sensor = fields.get("sensor")
             fields["sensor"] = f"{sensor} {column.sensor}" if sensor not in (None, "") else column.sensor
+
+
+def _is_told(key: str) -> bool:
+    return is_told(key) or canonical(key) in ZONE_NAMES
+
+
+def _with_codes(values: list[object], described: Sequence[int]) -> list[object]:
+    for position in described:
+        if isinstance(values[position], Mapping):
+            values[position] = code_of(values[position])
+    return values
 
 
 def at_path(row: Mapping[str, object], path: str) -> tuple[bool, object]:

@@ -283,7 +283,7 @@ class _Matcher:
         if time is None or all(map(_HAS_OFFSET.fullmatch, self._values(time))):
             return ZoneColumn()
         left = {p: (title, self._values(p)) for p, title in enumerate(self._titles) if p not in self._taken}
-        found = zone_column(left, self._mapping, row_count=len(self._sample))
+        found = zone_column(left, self._mapping)
         self._taken |= set() if found.position is None else {found.position}
         self._notes += [found.note] if found.note else []
         return found

@@ -59,10 +59,12 @@ UNIT_LIKE_NAMES = (
     "zařízení", "místnost", "设备", "機器", "装置",
 )  # fmt: skip
 # Columns that are the storage unit if no other is, as they may also describe one that is named.
-UNIT_IF_NONE_NAMES = (
+DEVICE_NUMBER_NAMES = (
     "serial", "serial_number", "serialnumber", "serial_no", "sn", "s_n", "device_serial", "logger_serial", "mac",
-    "mac_address", "imei", "thing_name", "thing", "location", "location_id", "location_name", "cold_room", "container",
-    "vehicle", "trailer",
+    "mac_address", "imei", "thing_name", "thing",
+)  # fmt: skip
+UNIT_IF_NONE_NAMES = (
+    *DEVICE_NUMBER_NAMES, "location", "location_id", "location_name", "cold_room", "container", "vehicle", "trailer",
 )  # fmt: skip
 # Columns that may tell units or sensors apart, or may number the rows: their values decide, and are noted otherwise.
 PART_NAMES = ("position", "shelf", "node", "node_id", "area", "zone")
@@ -74,6 +76,16 @@ SENSOR_LIKE_NAMES = (
     "fühler", "messfühler", "messstelle", "kanal", "sonde", "capteur", "sonda", "canal", "sensore", "czujnik", "kanał",
     "čidlo", "senzor", "传感器", "センサー",
 )  # fmt: skip
+# Of what sends the readings of several devices.
+GATEWAY_NAMES = ("gateway", "gateway_id", "gateway_name", "gateway_eui", "hub", "hub_id", "base_station")
+# Names of JSON objects that describe a device or a part of one, and of the members that hold its code, in order.
+DESCRIPTION_NAMES = frozenset(
+    {
+        *DEFAULT_NAMES["facility"], *DEFAULT_NAMES["unit"], *DEFAULT_NAMES["sensor"], *UNIT_LIKE_NAMES,
+        *UNIT_IF_NONE_NAMES, *SENSOR_LIKE_NAMES, "device_info", "end_device_ids",
+    }
+)  # fmt: skip
+CODE_NAMES = ("id", "code", "uuid", "device_id", "dev_eui", "deveui", *DEVICE_NUMBER_NAMES, "name")
 # Names of members around the rows of a JSON list that hold for all of them.
 IDENTITY_AROUND = {
     "facility": frozenset(DEFAULT_NAMES["facility"]),

@@ -107,17 +107,15 @@ class ZoneColumn:
     note: str = ""
 
 
-def zone_column(
-    columns: Mapping[int, tuple[str, Sequence[str]]], mapping: FieldMapping, *, row_count: int
-) -> ZoneColumn:
-    """Find the column with zones among columns, given as titles and values of `row_count` rows by their positions.
+def zone_column(columns: Mapping[int, tuple[str, Sequence[str]]], mapping: FieldMapping) -> ZoneColumn:
+    """Find the column with zones among columns, given as titles and filled values by their positions.
 
     A mapping with a time zone or a time format precedes it.
     """
     for position, (title, values) in columns.items():
         zones = [zone_entry(title, value) for value in values]
         names = dict.fromkeys(zone.name for zone in zones if zone)
-        if canonical(title) not in ZONE_NAMES or not names or not all(zones):
+        if canonical(title) not in ZONE_NAMES or not all(zones):
             continue
         if mapping.time_format or mapping.time_zone != "UTC":
             is_same = not names.keys() - {"UTC", "GMT", mapping.time_zone}
@@ -128,9 +126,13 @@ def zone_column(
             return ZoneColumn(note="" if is_same else note)
         if unclear := next((zone for zone in zones if zone and zone.zone is None), None):
             return ZoneColumn(unclear=unclear)
-        note = f"Times without a zone in {quoted(title)} are read as UTC. Set the time zone."
-        return ZoneColumn(position, note=note if len(values) < row_count else "")
+        return ZoneColumn(position)
     return ZoneColumn()
+
+
+def without_zone_note(title: str, zone: GivenZone | None) -> str:
+    """Return the note that times are read as UTC, or as the zone of the body, where a column gives none."""
+    return f"Times without a zone in {quoted(title)} are read as {zone.name if zone else 'UTC'}. Set the time zone."
 
 
 def _of_offset(match: re.Match[str], why: str) -> GivenZone | None:

@@ -15,7 +15,8 @@ import polars as pl
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor
-from ingestion.parsing.fields.zones import BODY
+from ingestion.parsing.fields.zones import BODY, without_zone_note
+from ingestion.parsing.json.around import unread_around, unread_note
 from ingestion.parsing.json.fast_path import decode_default_layout
 from ingestion.parsing.json.scan import ScanResult, accept_if_cut_off, item_of, scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonBlock, JsonItem, JsonWalker
@@ -97,7 +98,12 @@ class _RowParser:
         self._options = options
         self._builder = builder
         self._rules = rules
-        self.fields = FieldExtractor(options.mapping, scan.sample, has_default_unit=options.is_unit_named)
+        self.fields = FieldExtractor(
+            options.mapping, scan.sample, has_default_unit=options.is_unit_named, told=scan.told
+        )
+        self._has_local_times = False
+        self._zone = scan.zone or options.zone
+        self._is_scanned = bool(scan.sample)
         self._number = 1 if options.first_row is None else options.first_row
         self._count = 0
 
@@ -107,7 +113,7 @@ class _RowParser:
         for row in self._complete(walker, rows):
             if isinstance(row, JsonBlock):
                 if part.count:
-                    yield part.build(self._builder)
+                    yield self._built(part)
                     part = _Part(self._rules)
                 yield from self._block_batches(row)
                 continue
@@ -115,12 +121,25 @@ class _RowParser:
             part.add(self._number, row, self.fields)
             self._number += 1
             if part.count >= min(self._options.batch_rows, _MAX_PART_ROWS) or part.characters >= _MAX_PART_CHARACTERS:
-                yield part.build(self._builder)
+                yield self._built(part)
                 part = _Part(self._rules)
-        for note in self.fields.notes:
-            self._rules.notes.tell(note)
         if part.count:
-            yield part.build(self._builder)
+            yield self._built(part)
+        self._tell_notes(walker)
+
+    def _built(self, part: _Part) -> ParsedBatch:
+        converted = part.converter.frame()
+        self._has_local_times |= bool(converted["is_local"].any())
+        return self._builder.build(converted, part.converter.rejected, part.texts.__getitem__)
+
+    def _tell_notes(self, walker: _Walker) -> None:
+        notes = self.fields.notes
+        if self.fields.zone_key and self._has_local_times:
+            notes.append(without_zone_note(self.fields.zone_key, self._zone))
+        if not self._is_scanned and (unread := unread_around(walker.members)):
+            notes.append(unread_note(unread))
+        for note in notes:
+            self._rules.notes.tell(note)
 
     def _complete(self, walker: _Walker, rows: Iterator[_Row]) -> Iterator[_Row]:
         """Yield the rows up to the one in which the body is cut off."""
@@ -180,9 +199,6 @@ class _Part:
             self.converter.reject(number, rejection.reason, str(rejection))
         except RowSkipped as skipped:
             self.rules.notes.count(*skipped.note)
-
-    def build(self, builder: BatchBuilder) -> ParsedBatch:
-        return builder.build(self.converter.frame(), self.converter.rejected, self.texts.__getitem__)
 
 
 class _BlockTexts:

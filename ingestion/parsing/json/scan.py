@@ -11,9 +11,10 @@ import polars as pl
 
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
-from ingestion.parsing.fields.names import DEFAULT_NAMES, IDENTITY_AROUND
+from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.titles import canonical, scale_of_text
 from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
+from ingestion.parsing.json.around import identity_around, members_around
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_SHAPED_CHARACTERS, ROW_LIMITS, check_row_count, exceeded
@@ -38,7 +39,7 @@ class ScanResult:
     `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` and `zone` are those of the
     object around the rows, or the zone in the key of their time. `shaped_rows` yields the rows of a body of another
     shape, which are made from it anew each time. `sample` are some rows. `around` are the members around the rows that
-    name their facility, unit or sensor.
+    name their facility, unit or sensor, `told` the names of those in notes.
     """
 
     is_single: bool = False
@@ -49,6 +50,7 @@ class ScanResult:
     shaped_rows: Callable[[], Iterator[JsonItem]] | None = None
     sample: list[object] = field(default_factory=list)
     around: dict[str, object] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
 
 
 def walker_of(
@@ -93,24 +95,20 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
     result.scale = _scale_around(walker.members) if not walker.is_single else ""
     result.zone = scan.zone or (zone_of_entries(walker.members.items()) if not walker.is_single else None)
     if not walker.is_single:
-        _note_around(walker.members, result)
+        _add_around(walker.members, result, options)
     if scan.has_temperature and not (scan.has_scale or result.scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result
 
 
-def _note_around(members: Mapping[str, object], result: ScanResult) -> None:
-    """Note the members that name the facility, unit or sensor of all rows."""
-    for field_name, names in IDENTITY_AROUND.items():
-        key = next((key for key in members if canonical(key) in names and _is_code(members[key])), None)
-        if key is not None:
-            result.around[key] = members[key]
-            result.has_unit |= field_name == "unit"
+def _add_around(members: Mapping[str, object], result: ScanResult, options: ParseOptions) -> None:
+    """Add the members that name the facility, unit or sensor of all rows."""
+    around = identity_around(members, options, has_unit=result.has_unit)
+    result.around, result.told = around.members, around.told
+    result.has_unit |= around.has_unit
+    for note in around.notes:
+        options.notes.tell(note)
     result.sample = [{**result.around, **row} if isinstance(row, dict) else row for row in result.sample]
-
-
-def _is_code(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
 class _Scan:
@@ -200,7 +198,9 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
         return ScanResult()
     result = scan.result()
     result.zone = scan.zone or (zone_of_entries(value.items()) if isinstance(value, dict) else None)
-    result.shaped_rows = lambda: (item_of(row) for row in make_rows(within, options))
+    _add_around({**members_around(value), **members_around(within)}, result, options)
+    around = result.around
+    result.shaped_rows = lambda: (item_of({**around, **row} if around else row) for row in make_rows(within, options))
     if not (scan.has_scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from ingestion.parsing.fields.identity import code_of, describes
 from ingestion.parsing.fields.names import (
     DATE_NAMES,
     DEFAULT_NAMES,
@@ -61,7 +62,7 @@ def _rows_of_list(items: Sequence[object], around: Row, name: str) -> Iterator[R
         return
     for item in items:
         if isinstance(item, dict):
-            yield from _rows_of_object(item, around, name)
+            yield from _rows_of_object(item, around, name, is_listed=True)
 
 
 def _rows_of_lists(lists: Sequence[Sequence[object]], around: Row, name: str) -> Iterator[Row]:
@@ -81,7 +82,8 @@ def _rows_of_lists(lists: Sequence[Sequence[object]], around: Row, name: str) ->
             yield {**around, "timestamp": pair[0], quantity: pair[1]}
 
 
-def _rows_of_object(members: Mapping[str, object], around: Row, name: str) -> Iterator[Row]:
+def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is_listed: bool = False) -> Iterator[Row]:
+    """Yield the rows in an object. `is_listed`: it is one of a list, so that its id tells it from the others."""
     own = {**around, **_identity(members, name)}
     if len(own) > MAX_COLUMNS:  # they are part of every row inside
         raise exceeded(f"a row of it, with what surrounds it, has more than {MAX_COLUMNS:,} members")
@@ -100,24 +102,42 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str) -> It
     if is_reading(members):
         yield {**own, **members}
         return
-    yield from _rows_inside(members, own, name)
+    left_out: Sequence[str] = _ID_NAMES
+    if is_listed and _container(name) is None:
+        has_id = any(canonical(key) in _ID_NAMES and key != "name" for key in _scalars(members))
+        left_out = ("name",) if has_id else ()
+    yield from _rows_inside(members, own, name, left_out)
 
 
-def _rows_inside(members: Mapping[str, object], own: Row, name: str) -> Iterator[Row]:
-    """Yield the rows in the members of an object that is no row itself."""
-    inherited = own | {key: member for key, member in _scalars(members).items() if canonical(key) not in _ID_NAMES}
+def _rows_inside(members: Mapping[str, object], own: Row, name: str, left_out: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows in the members of an object that is no row itself, without its members that are `left_out`."""
+    inherited = own | {key: member for key, member in _scalars(members).items() if canonical(key) not in left_out}
     inherited |= {key: member for key, member in members.items() if key.endswith("_units") and isinstance(member, dict)}
     nested = {key: member for key, member in members.items() if isinstance(member, dict)}
     is_keyed = len(nested) == len(members) and all(is_reading(member) for member in nested.values())
+    series = [key for key, member in members.items() if _is_series(key, member)]
     for key, member in members.items():
         if canonical(key).endswith("units"):
             continue  # of the columns beside them
         if is_keyed:  # objects by id
             yield {**own, _FIELDS[_container(name) or "sensor"]: key, **nested[key]}
+        elif key in series and len(series) > 1:  # lists by id
+            yield from _rows(member, {**inherited, _FIELDS[_container(name) or "sensor"]: key}, key)
         elif kind := _container(name) if isinstance(member, dict | list) and nested.get(key) is not None else None:
             yield from _rows(member, {**inherited, _FIELDS[kind]: key}, key)
         else:
             yield from _rows(member, inherited, key)
+
+
+def _is_series(name: str, value: object) -> bool:
+    """Return whether a member is a list of readings or of pairs, columns of them, or an object with one of these."""
+    if isinstance(value, list):
+        is_pairs = bool(value) and isinstance(value[0], list) and meaning_of(name).is_temperature
+        return is_pairs or (bool(value) and is_reading(value[0]))
+    if not isinstance(value, dict):
+        return False
+    lists = (member for member in value.values() if isinstance(member, list) and member)
+    return bool(_columns(value)) or any(is_reading(each[0]) for each in lists)
 
 
 def is_reading(members: object) -> bool:
@@ -208,7 +228,18 @@ def _container(name: str) -> str | None:
 
 
 def _scalars(members: Mapping[str, object]) -> Row:
-    return {key: member for key, member in members.items() if not isinstance(member, dict | list)}
+    """Return the members that are single values, and the codes of objects that describe what they name."""
+    scalars: Row = {}
+    for key, member in members.items():
+        if not isinstance(member, dict | list):
+            scalars[key] = member
+        elif isinstance(member, dict) and describes(key, member) and not any(map(_is_list, member.values())):
+            scalars[key] = code_of(member)
+    return scalars
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 def _is_time(value: object) -> bool:

@@ -82,8 +82,9 @@ class JsonWalker(Generic[_Decoded]):
         self.has_commas_between_lines = False
         # Whether there is null in place of the list of rows.
         self.is_null = False
-        # Of the object around the rows, as far as it has been read; without the rows.
+        # Of the objects around the rows, as far as they have been read; without the rows.
         self.members: dict[str, object] = {}
+        self._inner_members: dict[str, object] = {}
         self._has_rows = False
         self._text = JsonText(stream)
         self._path = path.split(".") if path else []
@@ -154,7 +155,7 @@ class JsonWalker(Generic[_Decoded]):
         text = self._text
         text.kept_from = text.position
         members = yield from self._members(self._path)
-        self.members = members
+        self.members = {**members, **self._inner_members}
         start, text.kept_from = text.kept_from, None
         raw = "" if start is None else text.text[start : text.position]
         if self._has_list:
@@ -185,7 +186,7 @@ class JsonWalker(Generic[_Decoded]):
                 self._has_list = True
                 yield from self._list()
             elif self._leads_to_rows(key, path) and char == "{" and len(path) > 1:
-                yield from self._members(path[1:])
+                self._inner_members |= yield from self._members(path[1:])
             else:
                 members[key] = self._decode_member()
                 self.is_null |= self._leads_to_rows(key, path) and len(path) < 2 and members[key] is None

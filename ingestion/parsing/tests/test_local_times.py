@@ -1,7 +1,8 @@
-"""Local times in the hours that are skipped or repeated when the clocks change."""
+"""Local times: in the hours that are skipped or repeated when the clocks change, and beside times with zones."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -155,3 +156,36 @@ def test_a_night_with_a_clock_change_is_restored(gap: int, is_backwards: bool, o
     parsed = parse_london("Time,Temp\n" + "\n".join(lines))
     assert parsed.rejected == []
     assert parsed.readings.sort("row_number")["recorded_at"].to_list() == instants
+
+
+ZONED = [f"2026-11-20T10:{minute:02}:00" for minute in range(60)]
+WITHOUT_ZONE = 'Times without a zone in "tz" are read as UTC. Set the time zone.'
+
+
+@pytest.mark.parametrize("blank", [0, 20, 59], ids=["first", "in the sample", "last"])
+@pytest.mark.parametrize("batch_rows", [50_000, 7], ids=["one batch", "many batches"])
+def test_a_note_tells_of_each_blank_zone_beside_others(blank: int, batch_rows: int) -> None:
+    zones = ["" if number == blank else "Europe/Berlin" for number in range(60)]
+    rows = [{"time": at, "tz": zone, "temperature": 4.5} for at, zone in zip(ZONED, zones, strict=True)]
+    bare = [{key: value for key, value in row.items() if value != ""} for row in rows]
+    lines = "\n".join(["time,tz,temperature", *(f"{at},{zone},4.5" for at, zone in zip(ZONED, zones, strict=True)), ""])
+
+    for body in (json.dumps(rows), json.dumps(bare), lines):
+        parsed = parse(body, batch_rows=batch_rows, default_unit="U")
+        hours = [row["recorded_at"].hour for row in sorted(parsed.rows, key=lambda row: row["row_number"])]
+        assert hours == [10 if number == blank else 9 for number in range(60)]
+        assert WITHOUT_ZONE in parsed.batches[-1].notes
+
+
+def test_zones_after_many_blank_ones_apply() -> None:
+    lines = "\n".join(["time,tz,temperature", *(f"{at},,4.5" for at in ZONED), "2026-11-20T11:00:00,+01:00,4.5", ""])
+
+    parsed = parse(lines, default_unit="U")
+
+    assert (parsed.rows[-1]["recorded_at"].hour, parsed.rows[0]["recorded_at"].hour) == (10, 10)
+    assert WITHOUT_ZONE in parsed.batches[-1].notes
+
+
+def test_no_note_tells_of_zones_if_every_row_gives_one() -> None:
+    lines = "\n".join(["time,tz,temperature", *(f"{at},CET,4.5" for at in ZONED), ""])
+    assert not any("zone" in note for note in parse(lines, default_unit="U").batches[-1].notes)

@@ -125,3 +125,12 @@ def test_members_of_json_rows_are_columns_by_their_paths(customer: Customer) -> 
 @pytest.mark.parametrize("reason", sorted(set(MESSAGES) - WITHOUT_SETTING))
 def test_messages_name_the_setting_that_helps(reason: Reason) -> None:
     assert settings_in(MESSAGES[reason])
+
+
+def test_rows_of_years_ago_are_told_or_shown_as_waiting_for_review(customer: Customer) -> None:
+    told = preview_of("time,temperature\n2018-06-04T10:00:00,4.5\n", customer)
+    waiting = preview_of("time,temperature\n2018-01-01T00:00:00,4.5\n", customer)
+
+    assert told.notes[-1].startswith("All rows are more than two years old, the newest from 2018-06-04.")
+    assert [(outcome.kind, outcome.reason) for outcome in told.outcomes] == [("stored", "")]
+    assert [(outcome.kind, outcome.reason) for outcome in waiting.outcomes] == [("rejected", "clock_reset")]

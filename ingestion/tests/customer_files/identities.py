@@ -43,4 +43,16 @@ IDENTITIES = [
         says=('the rows differ in it: "id"',),
     ),
     file("g15_region_in_time.csv", "2026-11-20T09:00:00 4.5 C"),
+    file("g16_mac_around.json", "a4:cf:12/ 2026-11-23T10:00:00 4.5 C", says=('"mac", around the rows, was read',)),
+    file("g17_device_around.json", "D1/ 2026-11-23T10:00:00 4.5 C", says=('Not read, around the rows: "gateway".',)),
+    file("g18_devices_listed.json", "A/ 2026-11-23T10:00:00 4.5 C", "B/ 2026-11-23T10:00:00 5.5 C"),
+    file("g19_ids_listed.json", "A/ 2026-11-23T10:00:00 4.5 C", "B/ 2026-11-23T10:00:00 5.5 C"),
+    file("g20_lists_by_id.json", "/f1 2026-11-23T10:00:00 4.5 C", "/f2 2026-11-23T10:00:00 5.5 C"),
+    file("g21_device_objects.json", "A/ 2026-11-23T10:00:00 4.5 C", "B/ 2026-11-23T10:00:00 5.5 C"),
+    file(
+        "g22_blank_zone.csv",
+        *(f"2026-11-20T09:{minute:02}:00 4.5 C" for minute in range(59)),
+        "2026-11-20T10:59:00 4.6 C",
+        says=('Times without a zone in "tz" are read as UTC',),
+    ),
 ]

@@ -1,0 +1,109 @@
+"""What names devices in JSON, in whatever shape, names the unit or the sensor, or a note tells that it is not read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ingestion.parsing.tests.parsing import json_body, json_row, parse
+from ingestion.sources.mapping import FieldMapping
+
+ROWS = [{"time": f"2026-11-23T10:{minute:02}:00Z", "temperature": 4.5} for minute in (0, 5)]
+COLUMNS = {"time": [row["time"] for row in ROWS], "temperature": [4.5, 4.6]}
+PAIRS = [[row["time"], row["temperature"]] for row in ROWS]
+AROUND = '"{}", around the rows, was read as the storage unit.'
+UNREAD = "Not read, around the rows: {}. Set the unit field or the sensor field if it names one."
+
+
+def identities(body: object, mapping: FieldMapping | None = None, default_unit: str = "") -> tuple[set[str], str]:
+    """Return the units and sensors of a body as "unit/sensor", and its notes."""
+    parsed = parse(json.dumps(body), mapping, file_name="file.json", default_unit=default_unit)
+    keys = parsed.readings.select("unit_code", "sensor_code").rows()
+    return {f"{unit}/{sensor}" for unit, sensor in keys}, " ".join(parsed.batches[-1].notes)
+
+
+@pytest.mark.parametrize("name", ["mac", "serial", "serialNumber", "imei", "thing"])
+def test_a_devices_number_around_the_rows_is_the_unit(name: str) -> None:
+    for body in ({name: "N1", "readings": ROWS}, {"data": {name: "N1", "readings": ROWS}}, {name: "N1", **COLUMNS}):
+        found, notes = identities(body)
+        assert found == {"N1/"}
+        assert AROUND.format(name) in notes
+
+
+@pytest.mark.parametrize("name", ["device", "logger", "room", "storageUnit"])
+@pytest.mark.parametrize("described", [{"id": "D1", "name": "Freezer"}, {"serial": "D1"}, {"name": "D1"}, "D1"])
+def test_an_object_around_the_rows_that_describes_a_device_names_it(name: str, described: object) -> None:
+    for body in (
+        {name: described, "readings": ROWS},
+        {"readings": ROWS, name: described},
+        {name: described, **COLUMNS},
+    ):
+        assert identities(body)[0] == {"D1/"}
+
+
+@pytest.mark.parametrize("name", ["gateway", "hub", "location", "id", "name", "title"])
+@pytest.mark.parametrize("described", [{"id": 7}, 7])
+def test_a_note_tells_what_around_the_rows_is_not_read(name: str, described: object) -> None:
+    found, notes = identities({name: described, "readings": ROWS})
+    assert found == {"file/"}
+    assert UNREAD.format(f'"{name}"') in notes
+
+
+def test_a_note_tells_it_of_bodies_in_the_default_layout_as_well() -> None:
+    parsed = parse(json_body(json_row(), gateway="G1", mac="M1"))
+    assert parsed.batches[-1].notes == [UNREAD.format('"gateway", "mac"')]
+
+
+def test_a_devices_number_is_not_read_if_a_person_or_the_rows_name_the_unit() -> None:
+    named = [{"unit_id": "U1", **row} for row in ROWS]
+    for found, notes in (
+        identities({"mac": "M1", "readings": ROWS}, default_unit="D1"),
+        identities({"mac": "M1", "readings": named}, FieldMapping()),
+        identities({"mac": "M1", "readings": ROWS}, FieldMapping(unit_field="=C1")),
+    ):
+        assert found <= {"D1/", "U1/", "C1/"}
+        assert UNREAD.format('"mac"') in notes
+
+
+@pytest.mark.parametrize(
+    ("body", "mapping", "wanted"),
+    [
+        ({"device": {"eui": "E1"}, "readings": ROWS}, FieldMapping(unit_field="device.eui"), "E1/"),
+        ({"device": {"id": "E1"}, "readings": ROWS}, FieldMapping(sensor_field="device.id"), "file/E1"),
+        ({"title": "T1", "readings": ROWS}, FieldMapping(unit_field="title"), "T1/"),
+        ({"a": {"mac": "M1", "b": ROWS}}, FieldMapping(readings_path="a.b"), "M1/"),
+        ({"a": {"x": {"y": "M1"}, "b": ROWS}}, FieldMapping(readings_path="a.b", unit_field="x.y"), "M1/"),
+        ([{"device": {"id": "D1"}, **row} for row in ROWS], FieldMapping(unit_field="device.id"), "D1/"),
+    ],
+)
+def test_mapped_fields_are_found_around_the_rows(body: object, mapping: FieldMapping, wanted: str) -> None:
+    assert identities(body, mapping)[0] == {wanted}
+
+
+@pytest.mark.parametrize("member", ["device", "serial", "mac", "id"])
+@pytest.mark.parametrize("series", [{"readings": ROWS}, COLUMNS], ids=["rows", "columns"])
+def test_lists_of_devices_are_kept_apart(member: str, series: dict[str, object]) -> None:
+    codes: list[object] = [{"id": code} if member == "device" else code for code in ("A", "B")]
+    assert identities([{member: code, **series} for code in codes])[0] == {"A/", "B/"}
+
+
+@pytest.mark.parametrize("series", [ROWS, COLUMNS, {"readings": ROWS}], ids=["rows", "columns", "objects"])
+def test_series_by_the_ids_of_devices_are_kept_apart(series: object) -> None:
+    assert identities({"A": series, "B": series})[0] == {"file/A", "file/B"}
+    assert identities({"devices": {"A": series, "B": series}})[0] == {"A/", "B/"}
+
+
+def test_lists_of_pairs_by_the_names_of_their_temperatures_are_kept_apart() -> None:
+    assert identities({"temp_in": PAIRS, "temp_out": PAIRS})[0] == {"file/temp_in", "file/temp_out"}
+
+
+def test_rows_with_objects_that_describe_devices_are_kept_apart() -> None:
+    rows = [{"device": {"id": code, "name": "Freezer"}, **ROWS[0]} for code in "AB"]
+    assert identities(rows) == ({"A/", "B/"}, '"device" was read as the storage unit. ' + identities(ROWS)[1])
+
+
+def test_a_note_tells_which_fields_of_rows_may_name_devices_and_are_not_read() -> None:
+    found, notes = identities([{"serial": "S1", "gateway": {"id": "G1"}, **row} for row in ROWS])
+    assert found == {"file/"}
+    assert 'Fields that are not read: "serial", "gateway".' in notes
