@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection
 
@@ -21,6 +22,7 @@ from alarms.excursions.sensor_readings import SensorReadings, stored_readings
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from readings.models import LatestReading
+from readings.storage.archive.reading import recall, with_archived
 from readings.storage.reading_batch import instant_of
 from readings.storage.store import NewSpan
 
@@ -98,7 +100,10 @@ class ReplayWindow:
 
 
 def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> list[ReplayWindow]:
-    """Replay the readings that the new ones of these units affect; return the windows by unit id."""
+    """Replay the readings that the new ones of these units affect; return the windows by unit id.
+
+    In the transaction that wrote them: archived readings are returned to the table first.
+    """
     stored = _stored(spans)
     newest = dict(LatestReading.objects.filter(pk__in=spans).values_list("pk", "recorded_at"))
     windows = [
@@ -107,6 +112,8 @@ def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> 
     while pending := [window for window in windows if not window.is_done]:
         limit = max(MAX_ROWS // len(pending), MIN_ROWS)
         requested = [(window.unit_id, window.position, window.until) for window in pending]
+        for unit_id, since, until in requested:
+            recall([unit_id], since, until)
         readings = stored_readings(requested, limit)
         for window in pending:
             window.process(readings[window.unit_id], limit)
@@ -116,7 +123,8 @@ def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> 
 def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[SensorReadings]:
     """Yield the unit's readings from `since` to before `until`, a bounded number at a time, split between instants."""
     while since < until:
-        readings = stored_readings([(unit_id, since, until)], MAX_ROWS)[unit_id]
+        fetch = partial(stored_readings, [(unit_id, since, until)], MAX_ROWS)
+        readings = with_archived([unit_id], since, until, fetch)[unit_id]
         since = until
         if len(readings) == MAX_ROWS:
             since = instant_of(int(readings.recorded_at_us[-1]))

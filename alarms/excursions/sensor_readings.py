@@ -13,7 +13,6 @@ import numpy.typing as npt
 from django.db import connection
 
 from alarms.excursions.detected import SensorReading
-from readings.storage.archive.reading import recall
 from readings.storage.reading_batch import COPY_HEADER, COPY_TRAILER, POSTGRES_EPOCH_US, instant_of, microseconds_of
 
 
@@ -119,10 +118,8 @@ STORED_ROW = np.dtype(
 def stored_readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, SensorReadings]:
     """Return at most `limit` readings of each unit, each from an instant to before another. One query.
 
-    In a transaction: archived readings are returned to the table first.
+    Those that are in the table: of archived ones see `readings.storage.archive.reading`.
     """
-    for unit_id, first, until_at in requested:
-        recall([unit_id], first, until_at)
     unit_ids, since, until = zip(*requested, strict=True)
     parameters: dict[str, datetime | int | list[int] | list[datetime]] = {
         "unit_ids": list(unit_ids),

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
+import polars as pl
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from customers.models import StorageUnit
+from readings.archive_models import ArchiveFile
 from readings.models import LateReadings, Reading, ReadingRevision
+from readings.storage.archive import files
+from readings.storage.archive.archiving import archive_month
 from readings.storage.closing import closes_at, start_of
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from seals.models import DaySeal, ReadingBlock
@@ -41,6 +48,32 @@ def run(sql: str, *parameters: datetime | int) -> None:
 
 def found(unit: StorageUnit) -> list[Finding]:
     return findings_of(unit.facility.customer)
+
+
+def test_archived_readings_are_verified_like_others(
+    unit: StorageUnit, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = settings.STORAGES | {"archive": folder}
+    archive_month(DAY)
+    assert not Reading.objects.exists()
+    assert found(unit) == []
+
+    monkeypatch.setattr(files, "checked_path", exchanged(files.checked_path, tmp_path / "other.parquet"))
+    (finding,) = found(unit)
+    assert (finding.change, "00:30:00" in finding.where) == (Change.EDITED, True)
+
+
+def exchanged(path_of: Callable[[ArchiveFile], Path], other: Path) -> Callable[[ArchiveFile], Path]:
+    """Return a function like `path_of` whose file has another temperature, as if its hash had been exchanged, too."""
+
+    def path_of_other(file: ArchiveFile) -> Path:
+        is_third = pl.col("recorded_at") == THIRD
+        edited = pl.when(is_third).then(4.0).otherwise(pl.col("temperature_c")).alias("temperature_c")
+        pl.read_parquet(path_of(file)).with_columns(edited).write_parquet(other)
+        return other
+
+    return path_of_other
 
 
 def test_an_edited_reading_is_named(unit: StorageUnit) -> None:
@@ -166,7 +199,7 @@ EDITS = [
 
 
 @given(number=st.integers(0, 3), edit=st.sampled_from(EDITS))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_edit_of_any_column_is_found(unit: StorageUnit, number: int, edit: str) -> None:
     run("SAVEPOINT before_edit")
     run(f"UPDATE reading SET {edit} WHERE recorded_at = %s", start_of(DAY) + number * QUARTER)  # noqa: S608  of EDITS

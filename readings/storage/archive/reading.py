@@ -25,6 +25,7 @@ from readings.storage.archive.state import (
     MonthState,
     files_with,
     lock_table,
+    may_be_archived,
     months_between,
 )
 from readings.storage.store_sql import LOCK_UNITS
@@ -48,13 +49,14 @@ def with_archived(unit_ids: Collection[int], first: datetime, last: datetime, re
 
 
 def _read_archived(unit_ids: Collection[int], first: datetime, last: datetime, read: Callable[[], T]) -> T:
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         months = months_between(first, last)
         try:
             result = _read_with(months, unit_ids, first, last, read)
         except (IntegrityError, ArchiveUnavailable):
             # Of a month that was changed meanwhile another file counts, or rows are in the table.
-            if months_between(first, last) == months and not _is_recalled_meanwhile(months, unit_ids):
+            is_changed = months_between(first, last) != months or _is_recalled_meanwhile(months, unit_ids)
+            if attempt == ATTEMPTS or not is_changed:
                 raise
             continue
         if months_between(first, last) == months:
@@ -99,15 +101,17 @@ def recall(unit_ids: Collection[int], first: datetime, last: datetime) -> bool:
     In the caller's transaction, which must not have read these readings before. Takes the locks of the units concerned.
     Raise ArchiveUnavailable.
     """
-    if not any(state.is_archived for state in months_between(first, last)):
+    if not may_be_archived(first):
         return False
-    # From here on no month is archived until the transaction ends.
+    # From here on no month is archived until the transaction ends, also none that is still in the table: the caller
+    # would compare its rows with an empty partition.
     lock_table("ROW EXCLUSIVE")
+    archived = [state for state in months_between(first, last) if state.is_archived]
+    if not archived:
+        return False
     LOCK_UNITS.rows([sorted(unit_ids)])
     recalled = False
-    for state in months_between(first, last):
-        if not state.is_archived:
-            continue
+    for state in archived:
         for file, own in list(files_with(state.month, unit_ids)):
             fill(windows.read(file, own, state.start, state.last))
             RecalledUnit.objects.bulk_create([RecalledUnit(month_id=state.month, storage_unit_id=each) for each in own])

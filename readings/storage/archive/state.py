@@ -102,8 +102,12 @@ def months_between(first: datetime, last: datetime) -> list[MonthState]:
 
 
 def lock_table(mode: str) -> None:
-    """Keep months from being archived until the transaction ends, by a lock on the table of readings."""
-    with connection.cursor() as cursor:
+    """Keep months from being archived until the transaction ends, by a lock on the table of readings.
+
+    It bypasses Django's query log like `months_between`, before which it is taken.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE ONLY reading IN {mode} MODE")
 
 

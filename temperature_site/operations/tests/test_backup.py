@@ -7,15 +7,18 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from customers.models import Customer
+from readings.archive_models import ArchivedMonth, ArchiveFile
 from temperature_site.models import Backup
 from temperature_site.operations.backup import back_up, restore
-from temperature_site.operations.backup_manifest import BackupError, differences, read_manifest
+from temperature_site.operations.backup_manifest import BackupError, StoredFile, differences, read_manifest
 from temperature_site.operations.postgres_programs import Database, ProgramError, current_database, find_program
 from tests.factories import CustomerFactory
 
@@ -39,9 +42,16 @@ def test_a_backup_is_restored_with_every_row_into_an_empty_database_only(
     tmp_path: Path, empty_database: Database
 ) -> None:
     CustomerFactory.create(customer_code="KEPT")
+    month = ArchivedMonth.objects.create(month=date(2024, 3, 1), is_archived=True)
+    for name, replaced_at in (("2024/03/counts.parquet", None), ("2024/03/replaced.parquet", timezone.now())):
+        ArchiveFile.objects.create(
+            month=month, first_unit_id=0, last_unit_id=9, name=name, byte_count=500, sha256="a1", unit_count=1,
+            reading_count=90, fault_count=0, sum_ninth_micro_c=0, written_at=timezone.now(), replaced_at=replaced_at,
+        )  # fmt: skip
     folder = tmp_path / "taken"
 
     manifest = back_up(current_database(), folder, jobs=2)
+    assert read_manifest(folder).archive_files == {"2024/03/counts.parquet": StoredFile(500, "a1")}
     assert manifest.rows["customer"] == Customer.objects.count() == 1
     assert "SOURCE_CREDENTIALS_KEYS" in manifest.secrets
 

@@ -1,0 +1,81 @@
+"""The archive as operators and users of the API meet it: the task and missing files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from customers.models import Sensor
+from readings.archive_models import ArchivedMonth, RecalledUnit
+from readings.storage.archive import due, files, reading, windows
+from readings.storage.archive.archiving import archive_month
+from readings.storage.archive.reading import recall
+from readings.storage.archive.state import AlreadyArchiving, ArchiveUnavailable
+from readings.storage.archive.tests.test_archive import NOON
+from readings.storage.archive.tests.world import MONTH, answers, fill
+from readings.tasks import archive_readings
+from tests.api_clients import client_of
+
+pytestmark = pytest.mark.django_db
+
+
+def remove_file(folder: Path) -> str:
+    """Remove the file of the archive; return its name."""
+    (path,) = folder.rglob("*.parquet")
+    path.unlink()
+    files.forget_checks()
+    windows.forget()
+    return path.name
+
+
+def test_the_task_archives_what_is_older_than_data_retention_days(
+    sensors: list[Sensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Such as that days are not sealed.
+    monkeypatch.setattr(due, "_objections", [])
+    fill(sensors[:1])
+    # They arrived late, just now, and no month with late readings is archived within a day.
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE late_readings SET arrived_at = arrived_at - interval '2 days'")
+    archive_readings()
+    assert ArchivedMonth.objects.filter(month=MONTH, is_archived=True).exists()
+
+
+def test_the_task_leaves_the_work_to_a_run_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy() -> None:
+        raise AlreadyArchiving("Another run is archiving readings.")
+
+    monkeypatch.setattr(due, "remove_replaced_files", busy)
+    archive_readings()
+    assert not ArchivedMonth.objects.exists()
+
+
+def test_the_api_answers_503_and_names_a_file_that_is_missing(sensors: list[Sensor], folder: Path) -> None:
+    fill(sensors[:1])
+    client = client_of(sensors[0].storage_unit.facility.customer)
+    query = {"start_date": "2024-03-10T00:00:00Z", "end_date": "2024-03-11T00:00:00Z"}
+    archive_month(MONTH)
+    assert client.get("/api/v1/temperature", query).json()["total"] == 25
+
+    name = remove_file(folder)
+    answer = client.get("/api/v1/temperature", query)
+
+    assert answer.status_code == 503
+    assert name in answer.content.decode()
+
+
+def test_a_missing_file_is_named_even_if_units_are_recalled(
+    sensors: list[Sensor], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ATTEMPTS", 2)
+    fill(sensors)
+    archive_month(MONTH)
+    assert recall([sensors[0].storage_unit_id], NOON, NOON)
+    assert RecalledUnit.objects.exists()
+
+    name = remove_file(folder)
+
+    with pytest.raises(ArchiveUnavailable, match=name):
+        answers(sensors)
