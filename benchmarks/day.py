@@ -2,7 +2,7 @@
 
 Each unit is measured every five minutes and stored round by round, with the refresh of the roll-ups in between, as fast
 as the machine can. Autovacuum looks at the tables as often in simulated time as every half hour; in production it looks
-every minute. Afterwards the dead rows and the size of each table are compared with those of the same rows written anew.
+every minute. Afterwards the dead rows and the size of each table are compared with those of the same rows rewritten.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AUTOVACUUM_EVERY_SECONDS = 1
 PARTITION = partition_name(month_start(DAY))
 # The tables and the percentage to which their pages are filled.
 TABLES = {PARTITION: 100, "latest_reading": 50, "hourly_rollup": 80, "daily_rollup": 80}
-# Dead rows as a ratio to the rows or, of a small table, in rows; the size as a ratio to that when written anew.
+# Dead rows as a ratio to the rows or, of a small table, in rows; the size as a ratio to that when rewritten.
 MAX_DEAD, MAX_DEAD_ROWS, MAX_BLOAT = 0.25, 10_000, 2.0
 STATE = """
 SELECT n_live_tup, n_dead_tup, n_tup_upd, n_tup_hot_upd, autovacuum_count + vacuum_count,
@@ -37,7 +37,9 @@ SELECT n_live_tup, n_dead_tup, n_tup_upd, n_tup_hot_upd, autovacuum_count + vacu
 FROM pg_stat_user_tables WHERE relid = '{table}'::regclass
 """
 # With the same room on each page for updates.
-WRITE_ANEW = "CREATE TEMPORARY TABLE anew (LIKE {table} INCLUDING ALL) WITH (fillfactor = {fillfactor}) ON COMMIT DROP"
+REWRITTEN = """
+CREATE TEMPORARY TABLE rewritten (LIKE {table} INCLUDING ALL) WITH (fillfactor = {fillfactor}) ON COMMIT DROP
+"""
 # With autovacuum_freeze_min_age = 0 a page becomes all-visible and frozen at the same time.
 FROZEN = "SELECT relpages, relallvisible FROM pg_class WHERE oid = %s::regclass"
 FROZEN_WITHIN_SECONDS = 60
@@ -80,9 +82,9 @@ def _print_state(table: str, fillfactor: int) -> None:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute(STATE.format(table=table))
         state = TableState._make(cursor.fetchone())
-        cursor.execute(WRITE_ANEW.format(table=table, fillfactor=fillfactor))
-        cursor.execute(f"INSERT INTO anew SELECT * FROM {table}")  # noqa: S608  constants only
-        cursor.execute("SELECT pg_total_relation_size('anew')")
+        cursor.execute(REWRITTEN.format(table=table, fillfactor=fillfactor))
+        cursor.execute(f"INSERT INTO rewritten SELECT * FROM {table}")  # noqa: S608  constants only
+        cursor.execute("SELECT pg_total_relation_size('rewritten')")
         [(anew_bytes,)] = cursor.fetchall()
     dead, bloat = state.dead / max(state.rows, 1), state.size_bytes / anew_bytes
     in_place = state.updated_in_place / state.updated if state.updated else 1

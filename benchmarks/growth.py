@@ -46,7 +46,7 @@ def run() -> None:
 
 
 def _milliseconds_on_top_of(size: int) -> dict[int, float]:
-    """Store so many readings, and return the median milliseconds that a further batch takes, by its minutes."""
+    """Store this many readings; return the median milliseconds of a further batch, by its minutes."""
     prepare_customers()
     after = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=DAYS_BEFORE_NOW)
     fill(size, after)

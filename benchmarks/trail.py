@@ -87,7 +87,7 @@ def _print_line(name: str, work: Callable[[], float], rounds: int) -> None:
     """Print the CPU time of the work with and without the trail; it returns the milliseconds of one part."""
 
     def work_with() -> float:
-        _switch_triggers("ENABLE")  # as without, whose switching has statements planned again
+        _switch_triggers("ENABLE")  # switching has statements planned again, as it has in the runs without triggers
         return work()
 
     def work_without() -> float:

@@ -65,7 +65,7 @@ def set_staleness_limits(seconds: int) -> None:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Undo what happens inside, so that the examples of a test start from the same rows without creating them anew."""
+    """Undo what happens inside, so that the examples of a test start from the same rows without creating them again."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)

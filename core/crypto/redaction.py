@@ -60,7 +60,7 @@ def redact_path(url: str) -> str:
 
 
 def redact_body(body: str) -> str:
-    """Return the body of a request with `***` in place of literal values whose names mean a secret.
+    """Return the body of a request with `***` in place of literal values whose names indicate a secret.
 
     It may be JSON, XML or a form. A value with a placeholder is none: it is filled in when the body is sent.
     """

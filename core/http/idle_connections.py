@@ -1,6 +1,6 @@
 """Connections that are kept for the next request to the same server.
 
-Each leads to the address that was checked when it was opened; a new one is checked anew. It is kept only after a
+Each leads to the address that was checked when it was opened; a new one is checked again. It is kept only after a
 response that was read completely, and closed if the server has sent anything since, its end of the connection included.
 """
 

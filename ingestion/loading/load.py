@@ -128,7 +128,7 @@ class ResolvedBatch:
 
 
 class Parsing:
-    """The batches of a body, parsed anew by `parse` each time they are iterated over."""
+    """The batches of a body, parsed again by `parse` each time they are iterated over."""
 
     def __init__(self, parse: Callable[[], Iterator[ParsedBatch]]) -> None:
         self._parse = parse

@@ -65,7 +65,7 @@ def compared_as_a_whole(
 ) -> Iterator[ParsedBatch]:
     """Yield the batches of a body that `parse` returns, in which old rows were compared with all rows of the body.
 
-    A body of several batches is read to its end at its first old row, and parsed anew; most bodies have none.
+    A body of several batches is read to its end at its first old row, and parsed again; most bodies have none.
     """
     clocks = ResetClocks(received_at)
     batches = parse(clocks)

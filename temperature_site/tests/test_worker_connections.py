@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def backend_id(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Connect anew with a connection that may be kept for a minute, and return its process id."""
+    """Connect again, with a connection that may be kept for a minute, and return its process id."""
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 60)
     connection.close()
     return current_backend_id()

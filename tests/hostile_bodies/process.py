@@ -26,7 +26,7 @@ def main() -> None:
     idle_bytes = 0
     for line in sys.stdin:
         command = json.loads(line)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here
         before = _memory_bytes("VmRSS")
         idle_bytes = idle_bytes or before
         began, began_at = time.process_time(), time.monotonic()

@@ -38,7 +38,7 @@ class ScanResult:
 
     `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` and `zone` are those of the
     object around the rows, or the zone in the key of their time. `shaped_rows` yields the rows of a body of another
-    shape, which are made from it anew each time. `sample` are some rows. `around` are the members around the rows that
+    shape, which are made from it each time. `sample` are some rows. `around` are the members around the rows that
     name their facility, unit or sensor, `told` the names of those in notes.
     """
 

@@ -149,7 +149,7 @@ def _write_files(state: MonthState) -> _Prepared:
 
 
 def _files_to_replace(state: MonthState, unit_ids: set[int]) -> list[tuple[_UnitRange, list[ArchiveFile]]]:
-    """Return the ranges of units whose files are to be written anew, with their present files."""
+    """Return the ranges of units whose files are to be rewritten, with their present files."""
     present = live_files(state.month) if state.is_archived else []
     if not present:
         return [(_UnitRange(_FIRST_ID, _LAST_ID), [])]

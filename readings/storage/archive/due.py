@@ -19,7 +19,7 @@ from readings.storage.partitions import existing_partitions, next_month
 
 logger = structlog.get_logger(__name__)
 
-# Late readings come in many deliveries: a month is written anew once none has come for this long.
+# Late readings come in many deliveries: a month is rewritten once none has come for this long.
 MERGED_AFTER = timedelta(days=1)
 HAS_READINGS = "SELECT EXISTS (SELECT FROM reading WHERE recorded_at >= %s AND recorded_at < %s)"
 LAST_CHANGE = """
