@@ -83,9 +83,9 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[], None]]:
-    from benchmarks import day, growth, scale
+    from benchmarks.at_scale import day, growth, rest_api
 
-    return {"rest_api": scale.run, "growth": growth.run, "day": day.run}
+    return {"rest_api": rest_api.run, "growth": growth.run, "day": day.run}
 
 
 if __name__ == "__main__":

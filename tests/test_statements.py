@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from benchmarks.distribution import PACKAGES, distributed_tables, statements, statements_of
+from benchmarks.at_scale.distribution import PACKAGES, distributed_tables, statements, statements_of
 
 ROOT = Path(settings.BASE_DIR)
 SCALING = (ROOT / "docs" / "scaling.md").read_text()

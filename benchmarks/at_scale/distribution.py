@@ -1,4 +1,4 @@
-"""The statements that name no storage unit, for sharding by unit with Citus: `python -m benchmarks.distribution`.
+"""The statements that name no storage unit, for sharding by unit: `python -m benchmarks.at_scale.distribution`.
 
 Each of them would run on every shard. Reads the SQL in the code, without a database; the queries of the ORM are not
 read. A statement names the unit if its text has the column by which its table would be distributed, or joins a table
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("core", "audit", "customers", "readings", "seals", "alarms", "ingestion", "temperature_site")
 DISTRIBUTION_KEY = "storage_unit_id"
 # Not models, but tables all the same.

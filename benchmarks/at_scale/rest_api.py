@@ -13,7 +13,7 @@ from typing import NamedTuple
 from benchmarks.rest_api import CONNECTIONS, MAX_TIMES_SLOWER, Measured, measure, prepare_customers, verdict_on
 
 SIZES = (100_000, 1_000_000, 10_000_000)
-RESULTS = Path(__file__).with_name("results-scale.json")
+RESULTS = Path(__file__).parents[1] / "results-scale.json"
 
 
 class Line(NamedTuple):
