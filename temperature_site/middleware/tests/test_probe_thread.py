@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
-from temperature_site.middleware.probe_thread import ProbeThread
+from temperature_site.middleware.probe_thread import Permits, ProbeThread
 from temperature_site.web_worker import ProbingDispatcher
+from tests.running_system import wait_until
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -51,6 +53,29 @@ def test_a_request_that_fails_returns_its_permit(monkeypatch: pytest.MonkeyPatch
             guarded({"PATH_INFO": "/units"}, lambda *_: lambda data: None)
 
 
+def test_a_permit_that_is_returned_goes_to_whoever_has_waited_longest() -> None:
+    permits = Permits(1)
+    assert permits.acquire(0)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(permits.acquire, 30)
+        wait_until("it waits", lambda: permits.waiting == 1, seconds=30)
+
+        permits.release()
+        assert not permits.acquire(0)
+        assert first.result()
+
+    permits.release()
+    assert permits.acquire(0)
+
+
+def test_whoever_has_stopped_waiting_gets_no_permit() -> None:
+    permits = Permits(1)
+    assert permits.acquire(0)
+    assert not permits.acquire(0.01)
+    permits.release()
+    assert permits.acquire(0)
+
+
 class _Request:
     """A request of a connection, as the server's threads get it."""
 
@@ -58,6 +83,9 @@ class _Request:
         self.requests = [self]
         self.path = path
         self.service = serve
+
+    def cancel(self) -> None:
+        """Forget it: waitress does this with what still waits when it ends."""
 
 
 def test_a_probe_does_not_wait_behind_the_requests_that_wait_for_a_thread() -> None:
