@@ -34,6 +34,14 @@ WHERE lease_until < %(before)s AND next_due_at < %(before)s AND NOT is_paused AN
 UNION ALL SELECT 'message', count(*) FROM message
 WHERE state = 'waiting' AND lease_until < %(before)s AND next_attempt_at < %(before)s
 """
+# Units whose roll-ups or excursions are calculated again after an update, other limits or another time zone.
+RECALCULATION_OVERDUE = timedelta(hours=6)
+WAITING_UNITS = """
+SELECT count(DISTINCT storage_unit_id), min(requested_at) FROM (
+    SELECT storage_unit_id, requested_at FROM rollup_rebuild
+    UNION ALL SELECT storage_unit_id, requested_at FROM reevaluation
+) AS requested
+"""
 HEALTH_ADVICE = {
     "database": "Start PostgreSQL and check DATABASE_URL.",
     "rabbitmq": "Start RabbitMQ and check CELERY_BROKER_URL, memory and disk alarms with `rabbitmqctl status`.",
@@ -211,6 +219,23 @@ def check_leases(now: datetime) -> Iterator[Finding]:
         yield Finding("leases", State.PROBLEM, f"expired and not claimed again: {detail}", advice)
     else:
         yield fine("leases")
+
+
+def check_recalculation(now: datetime) -> Iterator[Finding]:
+    """Report how many units wait to be calculated again, which is how far an update's changes of rows have come."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING_UNITS)
+        count, since = cursor.fetchone()
+    if not count:
+        yield fine("recalculation", "no unit waits")
+        return
+    units = "1 unit waits" if count == 1 else f"{count:,} units wait"
+    detail = f"{units} to be calculated again, since {since:%Y-%m-%d %H:%M} UTC"
+    if now - since > RECALCULATION_OVERDUE:
+        advice = "Repeat this to see whether the number falls. If not, the log of `worker` says why."
+        yield Finding("recalculation", State.PROBLEM, detail, advice)
+    else:
+        yield fine("recalculation", detail)
 
 
 def check_backup(now: datetime) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ WATCHED = (
     doctor.check_late_sources,
     doctor.check_interrupted_sources,
     doctor.check_leases,
+    doctor.check_recalculation,
     doctor.check_backup,
     doctor_surroundings.check_disk,
 )

@@ -24,6 +24,7 @@ CHECKS = (
     doctor.check_late_sources,
     doctor.check_interrupted_sources,
     doctor.check_leases,
+    doctor.check_recalculation,
     doctor_surroundings.check_disk,
     doctor_surroundings.check_mail,
     doctor_surroundings.check_webhooks,
@@ -36,7 +37,8 @@ class Command(BaseCommand):
     """Prints a table of findings; the exit code is 1 if there is a problem."""
 
     help = (
-        "Check settings, connections, schedule, partitions, clocks, disk, mail, webhooks, queues, leases and backups."
+        "Check settings, connections, schedule, partitions, clocks, disk, mail, webhooks, queues, leases, "
+        "recalculation and backups."
     )
     # They are among the findings; here they would end the command before the others.
     requires_system_checks = ()

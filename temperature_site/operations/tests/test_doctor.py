@@ -14,14 +14,15 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django import Settings
 
-from alarms.models import Channel
+from alarms.models import Channel, Reevaluation
+from readings.models import RollupRebuild
 from temperature_site.management.commands.doctor import CHECKS
 from temperature_site.models import Backup
 from temperature_site.operations import doctor, doctor_surroundings
 from temperature_site.operations.doctor import Finding, State, diagnose
 from temperature_site.schedule import ensure_schedule
 from tests.alarm_factories import ChannelFactory
-from tests.factories import SourceFactory
+from tests.factories import SourceFactory, StorageUnitFactory
 
 NOW = datetime(2026, 11, 28, 14, 0, tzinfo=UTC)
 
@@ -74,6 +75,23 @@ def test_a_source_whose_polls_ended_their_worker_is_a_problem_and_not_late() -> 
     found = only(doctor.check_interrupted_sources)
     assert (found.state, found.detail[:11]) == (State.PROBLEM, "1 source is")
     assert only(doctor.check_late_sources, timezone.now()).state == State.OK
+
+
+def test_units_that_wait_to_be_calculated_again_are_counted_and_a_problem_after_hours() -> None:
+    assert only(doctor.check_recalculation).detail == "no unit waits"
+
+    first, second = StorageUnitFactory.create_batch(2)
+    asked_at = NOW - timedelta(hours=5)
+    for unit in (first, second):
+        RollupRebuild.objects.create(storage_unit=unit, requested_at=NOW)
+    Reevaluation.objects.create(storage_unit=first, since=NOW, requested_at=asked_at)
+
+    found = only(doctor.check_recalculation)
+    assert (found.state, found.detail) == (
+        State.OK,
+        "2 units wait to be calculated again, since 2026-11-28 09:00 UTC",
+    )
+    assert only(doctor.check_recalculation, NOW + timedelta(hours=2)).state == State.PROBLEM
 
 
 def test_a_backup_is_missed_after_the_set_time(settings: Settings) -> None:
@@ -139,7 +157,7 @@ def test_the_command_prints_every_finding_and_fails_for_a_problem() -> None:
     with pytest.raises(SystemExit, match="1"):
         call_command("doctor", stdout=table)
     assert "Run `manage.py ensure_schedule`." in table.getvalue()
-    assert len(CHECKS) == 13
+    assert len(CHECKS) == 14
 
 
 def test_the_version_is_that_of_the_project() -> None:
