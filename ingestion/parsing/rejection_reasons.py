@@ -79,7 +79,8 @@ MESSAGES: dict[Reason, str] = {
     Reason.NOT_FINITE: "The temperature {value} is not finite. Send an empty value if nothing was measured.",
     Reason.BELOW_ABSOLUTE_ZERO: "The temperature {value} ({scale}) is below absolute zero. Check the scale.",
     Reason.ABOVE_1000_C: "The temperature {value} ({scale}) is above 1,000 °C. Check the scale.",
-    Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin. Set the scale.",
+    Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin. Set the scale or the scale "
+    "field, or the unit field if it is a storage unit.",
     Reason.SENSOR_ERROR: "The temperature {value} is one of the error values. Check the sensor, or take the "
     "value off the list.",
     Reason.CONTRADICTORY_SCALES: "The scale {value} behind the temperature contradicts {other} in the same row. Set "

@@ -15,6 +15,7 @@ from ingestion.parsing.csv.scale_lines import (
     is_units_line,
     scale_entry,
     scale_in_text,
+    unclear_scale_entry,
     with_groups,
     with_units,
     zone_before,
@@ -236,7 +237,8 @@ def _with_scale_before(header: CsvHeader, lines: Sequence[str]) -> CsvHeader:
         is_missing = not header.layout.scales and any(each.scale is None for each in header.layout.temperatures)
         scale = scale_in_text(lines) if is_missing else None
         note = f"The scale {scale.label} was taken from the lines before the header." if scale else ""
-        return replace(header, scale=scale, notes=(*header.notes, note)) if scale else header
+        unclear = tuple(filter(None, map(unclear_scale_entry, lines))) if is_missing else ()
+        return replace(header, scale=scale, notes=(*header.notes, note) if scale else (*header.notes, *unclear))
     scale = entries[-1]
     contradicting = [each.title for each in header.layout.temperatures if each.scale not in (None, scale)]
     if contradicting:

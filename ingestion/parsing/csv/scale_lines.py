@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ingestion.parsing.fields.names import DEFAULT_NAMES, UNIT_IF_NONE_NAMES, UNIT_LIKE_NAMES
+from ingestion.parsing.fields.scale_reasons import unclear_scale_note
 from ingestion.parsing.fields.titles import (
     canonical,
     explicit_scale,
@@ -20,7 +21,10 @@ from readings.units.scales import Scale
 # At least this share of the cells of a line of units are units; others repeat titles ("TS", "RN").
 _MIN_SHARE_OF_UNITS = 0.4
 _AGGREGATIONS = frozenset({"", "min", "max", "avg", "smp", "tot", "std", "mean", "average", "minimum", "maximum", "ts"})
-_ENTRY = re.compile(r'[#"\s]*(?P<key>[^:=,;\t"]{2,40}?)"?\s*(?:[:=,;\t]|\bis\b)\s*"?(?P<value>[^,;\t"]*)[",;\t\s]*')
+_ENTRY = re.compile(
+    r'[#"\s]*(?P<key>[^:=,;\t"]{2,40}?)"?\s*(?:[:=,;\t]|\bis\b|\b(?:changed|set|switched) to\b)'
+    r'\s*"?(?P<value>[^,;\t"]*)[",;\t\s]*'
+)
 _FURTHER_KEYS = frozenset({"temperature", "temp", "temperature_unit_of_measure", "unit_of_temperature", "temp_format"})
 _FURTHER_DEVICES = ("sensor", "sensor_id", "sensor_name", "unit_id", "unit_name", "probe", "channel", "storage_unit")
 
@@ -72,6 +76,12 @@ def scale_entry(line: str) -> Scale | None:
         return None
     key = canonical(match["key"])
     return scale_of_text(match["value"]) if key in DEFAULT_NAMES["scale"] or key in _FURTHER_KEYS else None
+
+
+def unclear_scale_entry(line: str) -> str:
+    """Return the note on a line that is an entry for a scale and gives none that is known, "" for any other line."""
+    match = _ENTRY.fullmatch(line.strip())
+    return unclear_scale_note(match["key"].strip(), match["value"].strip()) if match else ""
 
 
 def scale_in_text(lines: Sequence[str]) -> Scale | None:

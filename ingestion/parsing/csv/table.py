@@ -90,7 +90,7 @@ class Table:
             self._refuse_changes(split.raw_fields.filter(pl.col("row_number").is_in(converted["row_number"].implode())))
         if self._zone_title and converted["is_local"].any():
             self._options.notes.tell(without_zone_note(self._zone_title, self.header.layout.zone))
-        self._has_rows_below |= not converted.is_empty()
+        self._has_rows_below |= not converted.is_empty() or any(each.reason not in _MAYBE_NO_ROW for each in kept)
         self._count_summaries(kept)
         return drop_events(converted, split, self.header, self._options.notes), kept, new_header
 

@@ -9,7 +9,7 @@ from ingestion.parsing.fields.identity import code_of, describes, is_told, sever
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
-from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_text
+from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_path, scale_of_text
 from ingestion.parsing.fields.zones import ZONE_NAMES, GivenZone, with_zone
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, quoted
@@ -90,9 +90,9 @@ class FieldExtractor:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""
         if not isinstance(row, dict):
             return False
-        name = self._paths.get("temperature", "").rpartition(".")[2]
         columns = self._layout_and_values(row)[0].temperatures
-        return meaning_of(name).scale is not None or any(each.scale or each.has_units for each in columns)
+        has_path_scale = scale_of_path(self._paths.get("temperature", "")) is not None
+        return has_path_scale or any(each.scale or each.has_units for each in columns)
 
     def readings(self, row: Mapping[str, object], rules: RowRules) -> Iterator[JsonReading]:
         """Yield the readings of a row. Raise RowRejected or RowSkipped if it is none."""
@@ -198,8 +198,8 @@ class FieldExtractor:
         return rules
 
     def _path_rules(self, rules: RowRules) -> RowRules:
-        meaning = meaning_of(self._paths["temperature"].rpartition(".")[2])
-        return self._with_scale(rules, meaning.scale.value) if meaning.scale else rules
+        scale = scale_of_path(self._paths["temperature"])
+        return self._with_scale(rules, scale.value) if scale else rules
 
     def _column_rules(self, column: TemperatureColumn, rules: RowRules) -> RowRules:
         return self._with_scale(rules, column.scale.value) if column.scale else rules

@@ -31,10 +31,10 @@ from ingestion.parsing.fields.titles import (
     Quantity,
     TitleMeaning,
     canonical,
-    holds_multiples,
     is_unit_of_other_quantity,
     meaning_of,
     scale_of_text,
+    why_not_degrees,
 )
 from ingestion.parsing.fields.zones import GivenZone, ZoneColumn, without_zone, zone_column, zone_in
 from ingestion.parsing.notes import names_listed
@@ -111,10 +111,8 @@ def check_required(layout: Layout, mapping: FieldMapping) -> None:
 
 
 def _why_none(layout: Layout, field: str) -> str:
-    multiples = [title for title in layout.unread if field == "temperature" and holds_multiples(title)]
-    if not multiples:
-        return ""
-    return f", as {quoted(multiples[0])} seems to hold multiples of a degree (set it, and the factor)"
+    reasons = [(title, why) for title in layout.unread if field == "temperature" and (why := why_not_degrees(title))]
+    return f", as {quoted(reasons[0][0])} {reasons[0][1]} (set it, and the factor)" if reasons else ""
 
 
 class _Matcher:
@@ -216,10 +214,8 @@ class _Matcher:
     def _temperatures(self, *, has_unit_of_measure: bool) -> tuple[TemperatureColumn, ...]:
         if name := mapped_name(self._mapping, "temperature"):
             position = self._named(name)
-            if position is not None and self._mapping.factor == 1 and holds_multiples(self._titles[position]):
-                self._notes.append(
-                    f"{quoted(self._titles[position])} seems to hold multiples of a degree. Set the factor."
-                )
+            if position is not None and self._mapping.factor == 1 and (why := why_not_degrees(self._titles[position])):
+                self._notes.append(f"{quoted(self._titles[position])} {why}. Set the factor.")
             return () if position is None else (self._temperature(position),)
         positions = [p for p in range(len(self._titles)) if p not in self._taken and self._is_temperature(p)]
         plain = [p for p in positions if self._meaning(p).quantity is not Quantity.AGGREGATE]

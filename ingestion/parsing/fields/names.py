@@ -19,6 +19,8 @@ DEFAULT_NAMES: dict[str, tuple[str, ...]] = {
         "temp_unit", "temp_units", "temp_scale", "temp_uom", "temperature_uom", "tempunit", "temperatureunit",
         "unit_of_measurement", "unit_of_measure", "unitofmeasure", "unitofmeasurement", "measurement_unit",
         "measure_unit", "engineering_unit", "engineering_units", "einheit", "unité", "unidad",
+        "unit_system", "units_system", "system_of_units", "measurement_system", "is_fahrenheit", "is_celsius",
+        "use_fahrenheit", "use_celsius",
     ),
     "quality": ("quality_score", "quality"),
     "status": ("equipment_status", "status"),

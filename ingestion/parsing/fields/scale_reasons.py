@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn
-from ingestion.parsing.fields.titles import meaning_of
+from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES, DEFAULT_NAMES
+from ingestion.parsing.fields.titles import canonical, is_unit_of_other_quantity, scale_of_path, scale_of_text
 from ingestion.parsing.rejection_reasons import quoted
 from ingestion.sources.mapping import FieldMapping
 
@@ -80,7 +81,15 @@ def _of_all(column: TemperatureColumn, mapping: FieldMapping, before: str | None
 
 def _of_path(layout: Layout, mapping: FieldMapping, titles: Sequence[str], around: str) -> ScaleOfColumn:
     """Return the scale of a temperature at a path into JSON rows."""
-    title = mapping.temperature_field.rpartition(".")[2]
-    column = TemperatureColumn(position=0, title=title, scale=meaning_of(title).scale)
+    path = mapping.temperature_field
+    column = TemperatureColumn(position=0, title=path, scale=scale_of_path(path))
     letter, reason = _of_rows(column, layout, mapping, titles) or _of_all(column, mapping, None, around)
     return ScaleOfColumn(sensor="", letter=letter, reason=reason)
+
+
+def unclear_scale_note(name: str, text: str) -> str:
+    """Return the note on an entry that is called like a scale and gives none that is known, "" for any other entry."""
+    is_scale = canonical(name) in DEFAULT_NAMES["scale"] and canonical(name) not in AMBIGUOUS_UNIT_NAMES
+    if not is_scale or not text.strip() or scale_of_text(text) or is_unit_of_other_quantity(text):
+        return ""
+    return f"{quoted(name)} gives {quoted(text)}, which is no scale that is known. Set the scale."

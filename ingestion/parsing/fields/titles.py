@@ -16,9 +16,13 @@ from typing import TypeVar
 
 from readings.units.scales import Scale, parse_scale
 
-# UTF-8 that was decoded as cp1252 or Latin-1, once or twice, and a degree sign that was lost altogether.
-_MOJIBAKE = (("Ã‚Â", ""), ("Ã\x82Â", ""), ("Ã‚", ""), ("Â", ""), ("â„ƒ", "°C"), ("â„‰", "°F"))
-_LOST_DEGREE = re.compile(r"\ufffd\s?(?=[CFck]\b)")
+# UTF-8 that was decoded as cp1252 or Latin-1, once or twice; references to the degree sign; and one that was lost
+# altogether, or decoded from the code pages of DOS or of old Macs.
+_MOJIBAKE = (
+    ("Ã‚Â", ""), ("Ã\x82Â", ""), ("Ã‚", ""), ("Â", ""), ("â„ƒ", "°C"), ("â„‰", "°F"),
+    ("&deg;", "°"), ("&#176;", "°"), ("\\u00b0", "°"), ("\\u00B0", "°"),
+)  # fmt: skip
+_LOST_DEGREE = re.compile(r"(?:\ufffd|(?<![^\W_])(?:ï¿½|[?ø¡]))\s?(?=[CFck]\b)")
 # A degree sign or what is used as one, or the word, before the scale's letter. Not "c:1" or "(C)".
 _DEGREES = re.compile(
     r"(?:[°º˚*]|\bdeg(?:rees?)?\b\.?|\bgrad\b)[\s_]*(?P<scale>celsius|fahrenheit|kelvin|[cfk])(?![a-z])", re.I
@@ -33,6 +37,7 @@ _TEMPERATURE_AND_LETTER = re.compile(r"temp(?:erature|s)?[\s_./,;-]*(?P<scale>[c
 _LETTER_AND_TEMPERATURE = re.compile(r"(?<![a-z0-9])(?P<scale>[cfk])[\s_.-]+temp", re.I)
 # Of requests to APIs, in place of a scale.
 _UNIT_SYSTEMS = {"imperial": Scale.FAHRENHEIT, "us_customary": Scale.FAHRENHEIT, "metric": Scale.CELSIUS}
+_UNKNOWN_SCALE = re.compile(r"°\s?(?:R(?:a|e|é|o|ø)?|D|N)(?![a-zé])|(?<![a-z])(?:rankine|r[ée]aumur)(?![a-z])", re.I)
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _WORDS = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -126,9 +131,21 @@ class TitleMeaning:
         return self.quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE)
 
 
-def holds_multiples(title: str) -> bool:
-    """Return whether a temperature's title says that its numbers are no degrees, but tenths or the like of them."""
-    return _MULTIPLE.search(repaired(title).replace("_", " ")) is not None
+def why_not_degrees(title: str) -> str:
+    """Return why the numbers below a temperature's title are no degrees of a known scale, "" if they are."""
+    text = repaired(title)
+    if _MULTIPLE.search(text.replace("_", " ")):
+        return "seems to hold multiples of a degree"
+    is_unknown = _UNKNOWN_SCALE.search(text.replace("_", " ")) and not _explicit_scales(text)
+    return "is on a scale that is not known" if is_unknown else ""
+
+
+def switched_scale(name: str, value: bool) -> Scale | None:
+    """Return the scale that a switch such as ``"isFahrenheit": true`` gives, None if it is none."""
+    words = canonical(name).split("_")
+    if words[-1] not in ("fahrenheit", "celsius") or words[:-1] not in ([], ["is"], ["use"], ["in"]):
+        return None
+    return Scale.FAHRENHEIT if (words[-1] == "fahrenheit") == value else Scale.CELSIUS
 
 
 @_cached
@@ -140,7 +157,7 @@ def meaning_of(title: str) -> TitleMeaning:
     names_temperature = bool(words & _TEMPERATURE_WORDS) or _TEMPERATURE_AND_LETTER.search(text) is not None
     scales = explicit or (_letter_scales(text) if names_temperature else set())
     quantity = _quantity(words, names_temperature=names_temperature, has_explicit_scale=bool(explicit))
-    if quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE) and holds_multiples(title):
+    if quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE) and why_not_degrees(title):
         quantity = Quantity.OTHER_TEMPERATURE
     scale = next(iter(scales)) if len(scales) == 1 else None
     return TitleMeaning(quantity, scale, is_contradictory=len(scales) > 1)
@@ -166,6 +183,11 @@ def scale_of_text(text: str) -> Scale | None:
     cleaned = repaired(text).strip().strip("()[]{}").strip()
     scale = parse_scale(cleaned) or parse_scale(cleaned.replace("*", "°").replace("grad", "°", 1))
     return scale or _UNIT_SYSTEMS.get(canonical(cleaned))
+
+
+def scale_of_path(path: str) -> Scale | None:
+    """Return the scale that the last part of a dotted path names, else one of the parts before it."""
+    return next((scale for part in reversed(path.split(".")) if (scale := meaning_of(part).scale)), None)
 
 
 def explicit_scale(text: str) -> Scale | None:

@@ -12,12 +12,14 @@ import polars as pl
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
 from ingestion.parsing.fields.names import DEFAULT_NAMES
-from ingestion.parsing.fields.titles import canonical, scale_of_text
+from ingestion.parsing.fields.scale_reasons import unclear_scale_note
+from ingestion.parsing.fields.titles import canonical, scale_of_text, switched_scale
 from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
 from ingestion.parsing.json.around import identity_around, members_around
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_SHAPED_CHARACTERS, ROW_LIMITS, check_row_count, exceeded
+from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions
@@ -92,7 +94,8 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
         options.notes.tell("The rows are separated by commas, as in a list without its brackets.")
     result = scan.result()
     result.is_single = walker.is_single
-    result.scale = _scale_around(walker.members) if not walker.is_single else ""
+    if not walker.is_single:
+        result.scale = _scale_around(walker.members, None if scan.has_scale else options.notes)
     result.zone = scan.zone or (zone_of_entries(walker.members.items()) if not walker.is_single else None)
     if not walker.is_single:
         _add_around(walker.members, result, options)
@@ -257,15 +260,18 @@ def _mapped_rows(value: object, options: ParseOptions) -> Iterator[dict[str, obj
                 yield {**kept, mapping.time_field: pair[0], mapping.temperature_field: pair[1]}
 
 
-def _scale_around(members: Mapping[str, object]) -> str:
-    """Return the scale that the object around the rows gives for all of them, "" if none or several."""
+def _scale_around(members: Mapping[str, object], notes: Notes | None) -> str:
+    """Return the scale that the object around the rows gives for all of them, "" if none or several.
+
+    `notes`: of one that is not understood, None if the rows give theirs.
+    """
     around = [members, *islice((each for each in members.values() if isinstance(each, dict)), 20)]
-    texts = [
-        value
-        for each in around
-        for key, value in each.items()
-        if isinstance(value, str)
-        and (canonical(key) in DEFAULT_NAMES["scale"] or canonical(key) in ("temperature", "temp"))
-    ]
-    scales = {scale for text in texts if (scale := scale_of_text(text))}
+    entries = [(key, value) for each in around for key, value in each.items()]
+    texts = [(key, value) for key, value in entries if isinstance(value, str) and canonical(key) in _SCALE_KEYS]
+    scales = {scale for _, text in texts if (scale := scale_of_text(text))}
+    scales |= {scale for key, value in entries if isinstance(value, bool) and (scale := switched_scale(key, value))}
+    if not scales and notes is not None:
+        for key, text in texts:
+            if note := unclear_scale_note(key, text):
+                notes.tell(note)
     return scales.pop().value if len(scales) == 1 else ""

@@ -18,7 +18,7 @@ from ingestion.parsing.fields.names import (
     QUANTITY_NAMES,
     VALUE_NAMES,
 )
-from ingestion.parsing.fields.titles import canonical, meaning_of
+from ingestion.parsing.fields.titles import canonical, meaning_of, scale_of_text
 from ingestion.parsing.limits import MAX_COLUMNS, exceeded
 from ingestion.parsing.values.numbers import read_plain
 
@@ -92,7 +92,8 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
         yield from _table(titles, lists, {**own, **_scalars(members)})
         return
     if columns := _columns(members):
-        scales = _units_of_columns(around.get(f"{name}_units"), columns)
+        beside = (member for key, member in members.items() if canonical(key) == "units")
+        scales = _units_of_columns(around.get(f"{name}_units") or next(beside, None), columns)
         for cells in zip(*columns.values(), strict=True):
             yield {**own, **_scalars(members), **dict(zip(columns, cells, strict=True)), **scales}
         return
@@ -163,8 +164,17 @@ def _titled_lists(members: Mapping[str, object]) -> tuple[list[str], list[list[o
     if not isinstance(titles, list) or not isinstance(lists, list) or not all(isinstance(row, list) for row in lists):
         return [], []
     names = [title.get("name", "") if isinstance(title, dict) else title for title in titles]
-    texts = [str(name) for name in names if isinstance(name, str)]
+    texts = [_with_unit(name, title) for name, title in zip(names, titles, strict=True) if isinstance(name, str)]
     return (texts, lists) if len(texts) == len(titles) and _names_reading(texts) else ([], [])
+
+
+def _with_unit(name: str, title: object) -> str:
+    """Return the name of a column with the scale in its description: ``{"name": "temperature", "unit": "°F"}``."""
+    if not isinstance(title, Mapping) or not meaning_of(name).is_temperature or meaning_of(name).scale:
+        return name
+    units = (unit for key, unit in title.items() if canonical(str(key)) in DEFAULT_NAMES["scale"])
+    scale = next((scale for unit in units if isinstance(unit, str) and (scale := scale_of_text(unit))), None)
+    return f"{name} ({scale.label})" if scale else name
 
 
 def _table(titles: Sequence[str], lists: Sequence[Sequence[object]], around: Row) -> Iterator[Row]:
