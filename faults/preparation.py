@@ -16,6 +16,8 @@ from ingestion.models.source import IngestionType
 WRITERS_UNITS = tuple(f"written_{number}" for number in range(4))
 WRITERS_FACILITY = "hall"
 WRITERS = "WRITERS"
+# A source that a fault lets be polled.
+POISON = "poison"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def prepare(receiver_url: str, broker_url: str, polled_url: str) -> None:
     units = [StorageUnit.objects.create(facility=facility, unit_code=code, name=code) for code in WRITERS_UNITS]
     polled = {"ingestion_type": IngestionType.API, "url": polled_url, "interval_seconds": 2}
     Source.objects.create(customer=writers, name="polled", **polled)
+    Source.objects.create(customer=writers, name=POISON, ingestion_type=IngestionType.API, is_paused=True)
     Source.objects.filter(customer=writers).update(accepts_old_readings=True)
     _, bulk_token = create_token(writers, "bulk", ["write"])
     ids = tuple(str(unit.public_id) for unit in units)

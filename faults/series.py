@@ -12,7 +12,18 @@ from queue import Queue
 import structlog
 
 from faults.fault import Fault, Outcome, broken, run
-from faults.injections import brokers, clocks, databases, embedded, processes, releases, sources, subscribers, writing
+from faults.injections import (
+    brokers,
+    clocks,
+    databases,
+    embedded,
+    poison,
+    processes,
+    releases,
+    sources,
+    subscribers,
+    writing,
+)  # fmt: skip
 from faults.starting import Conditions, running_trial, template_of
 from faults.trial import Trial
 
@@ -34,7 +45,7 @@ class Group:
 GROUPS = (
     Group(Conditions(), [*databases.FAULTS, *brokers.FAULTS]),
     Group(Conditions(), [*processes.FAULTS, *clocks.FAULTS, *releases.FAULTS]),
-    Group(Conditions(environment={"WEB_WORKERS": "2"}), [*writing.FAULTS, *sources.FAULTS]),
+    Group(Conditions(environment={"WEB_WORKERS": "2"}), [*writing.FAULTS, *sources.FAULTS, *poison.FAULTS]),
     Group(Conditions(is_embedded=True), embedded.FAULTS),
     Group(Conditions(has_subscriber=True), subscribers.FAULTS),
     *(Group(Conditions(starts_at=start), faults) for start, faults in clocks.turns().items()),
