@@ -43,6 +43,7 @@ class Scale(StrEnum):
 _NAMES = {
     "c": Scale.CELSIUS,
     "celsius": Scale.CELSIUS,
+    "cel": Scale.CELSIUS,
     "celcius": Scale.CELSIUS,
     "centigrade": Scale.CELSIUS,
     "℃": Scale.CELSIUS,

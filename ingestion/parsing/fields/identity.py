@@ -11,16 +11,18 @@ from ingestion.parsing.fields.names import (
     CODE_NAMES,
     DESCRIPTION_NAMES,
     GATEWAY_NAMES,
+    MARK_NAMES,
     MAYBE_IDENTIFYING_NAMES,
     SENSOR_LIKE_NAMES,
     UNIT_IF_NONE_NAMES,
     UNIT_LIKE_NAMES,
 )
-from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of
 from ingestion.parsing.rejection_reasons import quoted
 
 _IDENTIFYING_NAMES = frozenset({*UNIT_LIKE_NAMES, *UNIT_IF_NONE_NAMES, *SENSOR_LIKE_NAMES, *MAYBE_IDENTIFYING_NAMES})
 _TOLD_NAMES = frozenset({*_IDENTIFYING_NAMES, *DESCRIPTION_NAMES, *GATEWAY_NAMES})
+_MARKS = frozenset(MARK_NAMES)
 # Columns that number the rows if they count on: "Point" may also be a measuring point.
 _COUNTERS = frozenset({"id", "point", "node", "position", "series"})
 _COUNTER_DIGITS = 15
@@ -38,6 +40,11 @@ def may_identify(title: str) -> bool:
 def is_told(name: str) -> bool:
     """Return whether a note tells that a member of this name is not read, as it may name a device."""
     return canonical(name) in _TOLD_NAMES
+
+
+def is_mark(name: str) -> bool:
+    """Return whether a member of this name may mark a value as none, or as an old one."""
+    return canonical(name) in _MARKS
 
 
 def code_of(value: object) -> str | int | None:
@@ -110,6 +117,19 @@ def telling_column(
         if is_name and is_telling and len(set(cells)) <= 2 * rows_of_a_key:
             return position
     return None
+
+
+def naming_quantities(columns: Mapping[int, Sequence[str]]) -> tuple[int | None, bool]:
+    """Return the column whose values name temperatures and other quantities, and whether it names several temperatures.
+
+    `columns` are the values of columns by their positions.
+    """
+    for position, values in columns.items():
+        meanings = {text: meaning_of(text) for text in values}
+        count = sum(meaning.is_temperature for meaning in meanings.values())
+        if 0 < count < len(meanings) and all(each.quantity is not Quantity.UNKNOWN for each in meanings.values()):
+            return position, count > 1
+    return None, False
 
 
 def numbers_rows(title: str, values: Sequence[str]) -> bool:

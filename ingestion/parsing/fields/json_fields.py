@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingestion.parsing.fields.identity import code_of, describes, is_told, several_devices
+from ingestion.parsing.fields.identity import code_of, describes, is_mark, is_told, several_devices
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
@@ -222,7 +222,7 @@ class FieldExtractor:
 
 
 def _is_told(key: str) -> bool:
-    return is_told(key) or canonical(key) in ZONE_NAMES
+    return is_told(key) or is_mark(key) or canonical(key) in ZONE_NAMES
 
 
 def _with_codes(values: list[object], described: Sequence[int]) -> list[object]:

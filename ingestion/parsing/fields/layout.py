@@ -139,6 +139,11 @@ class _Matcher:
         temperatures = self._temperatures(has_unit_of_measure=is_told)
         if not any(canonical(each.title) in VALUE_NAMES for each in temperatures):
             quantity = None
+        elif quantity is None and not self._mapping.row_filter:
+            left = {each: self._values(each) for each in range(len(self._titles)) if each not in self._taken}
+            quantity, is_sensor = identity.naming_quantities(left)
+            if quantity is not None and is_sensor and not mapped_name(self._mapping, "sensor"):
+                self._columns.setdefault("sensor", quantity)
         self._taken |= {each.position for each in temperatures} | ({quantity} if quantity is not None else set())
         date, zone = self._time()
         zones = ZoneColumn() if zone else self._zone_column(self._columns.get("time"))

@@ -80,6 +80,11 @@ SENSOR_LIKE_NAMES = (
 )  # fmt: skip
 # Of what sends the readings of several devices.
 GATEWAY_NAMES = ("gateway", "gateway_id", "gateway_name", "gateway_eui", "hub", "hub_id", "base_station")
+# Of marks that a value is none, or an old one.
+MARK_NAMES = (
+    "valid", "is_valid", "invalid", "is_invalid", "error", "error_code", "fault", "online", "is_online", "connected",
+    "stale", "is_stale", "flag", "flags", "offline", "is_offline",
+)  # fmt: skip
 # Names of JSON objects that describe a device or a part of one, and of the members that hold its code, in order.
 DESCRIPTION_NAMES = frozenset(
     {

@@ -8,12 +8,22 @@ from dataclasses import dataclass, field
 from ingestion.parsing.fields.identity import code_of, is_told
 from ingestion.parsing.fields.json_fields import at_path
 from ingestion.parsing.fields.names import DEVICE_NUMBER_NAMES, IDENTITY_AROUND, mapped_name
-from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.fields.titles import canonical, meaning_of
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import quoted
 from ingestion.parsing.values.rules import ParseOptions
 
 _LIST_MEMBERS = ("data", "results", "items")
+# Names of lists that name no device.
+_ROW_LISTS = frozenset(
+    {
+        *_LIST_MEMBERS, "readings", "rows", "values", "points", "result", "feeds", "records", "measurements", "history",
+        "list", "features", "observations", "content", "payload", "response", "body", "entries", "logs", "log",
+        "telemetry", "samples", "series", "sensors", "devices", "units", "rooms", "value", "messages", "measures",
+        "datapoints", "data_points", "reading", "measurement", "timeseries", "time_series", "sites", "facilities",
+        "channels", "probes", "events",
+    }
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -66,6 +76,26 @@ def identity_around(members: Mapping[str, object], options: ParseOptions, *, has
 def unread_around(members: Mapping[str, object]) -> list[str]:
     """Return the names of unused members around rows that may name devices."""
     return [name for name, value in members.items() if is_told(name) and _code(value) is not None]
+
+
+def unread_lists_note(members: Mapping[str, object]) -> str:
+    """Return the note on lists beside that of the rows, "" if there are none."""
+    names = [name for name, value in members.items() if isinstance(value, list) and value]
+    return (
+        f"Lists that are not read, beside that of the rows: {names_listed(names)}. Set the readings path."
+        if names
+        else ""
+    )
+
+
+def only_list_note(value: object) -> str:
+    """Return the note on the name of the only list in a body, which may be that of a device, "" for any other body."""
+    members = value if isinstance(value, Mapping) else {}
+    filled = [key for key, member in members.items() if isinstance(member, list) and member]
+    if len(filled) != 1 or canonical(filled[0]) in _ROW_LISTS or meaning_of(filled[0]).is_temperature:
+        return ""
+    rest = "which is not read. Set the unit field or the sensor field if it names one."
+    return f"The rows are in {quoted(filled[0])}, {rest}"
 
 
 def unread_note(names: list[str]) -> str:

@@ -16,7 +16,7 @@ from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor
 from ingestion.parsing.fields.zones import BODY, without_zone_note
-from ingestion.parsing.json.around import unread_around, unread_note
+from ingestion.parsing.json.around import unread_around, unread_lists_note, unread_note
 from ingestion.parsing.json.fast_path import decode_default_layout
 from ingestion.parsing.json.scan import ScanResult, accept_if_cut_off, item_of, scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonBlock, JsonItem, JsonWalker
@@ -138,6 +138,8 @@ class _RowParser:
             notes.append(without_zone_note(self.fields.zone_key, self._zone))
         if not self._is_scanned and (unread := unread_around(walker.members)):
             notes.append(unread_note(unread))
+        if note := unread_lists_note(walker.members):
+            notes.append(note)
         for note in notes:
             self._rules.notes.tell(note)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,7 +16,7 @@ from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.scale_reasons import unclear_scale_note
 from ingestion.parsing.fields.titles import canonical, scale_of_text, switched_scale
 from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
-from ingestion.parsing.json.around import identity_around, members_around
+from ingestion.parsing.json.around import identity_around, members_around, only_list_note
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_SHAPED_CHARACTERS, ROW_LIMITS, check_row_count, exceeded
@@ -31,6 +32,7 @@ _SAMPLE_ROWS = 50
 _SCALE_KEYS = frozenset({*DEFAULT_NAMES["scale"], *DEFAULT_NAMES["temperature"]})
 # Of a number, a truth value or null with the punctuation around it.
 _PLAIN_CHARACTERS = 8
+_HTTP_FAILURE = re.compile(r"[45]\d\d")
 _ERROR_STATES = frozenset({"error", "fail", "failed", "failure", "unauthorized", "unauthorised", "forbidden"})
 
 
@@ -163,6 +165,9 @@ def raise_if_error(members: Mapping[str, object]) -> None:
     by_name = {canonical(key): value for key, value in members.items()}
     reported = next((by_name[name] for name in ("error", "errors", "error_message") if by_name.get(name)), None)
     state = by_name.get("status", by_name.get("state"))
+    codes = [str(by_name[name]) for name in ("code", "status", "status_code", "error_code") if name in by_name]
+    if reported is None and (failed := next(filter(_HTTP_FAILURE.fullmatch, codes), "")):
+        reported = by_name.get("message") or f"the status {failed}"
     is_failed = isinstance(state, str) and state.casefold() in _ERROR_STATES
     is_failed |= any(by_name.get(name) is False for name in ("success", "ok", "succeeded"))
     if reported is None and is_failed:
@@ -202,6 +207,8 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
     result = scan.result()
     result.zone = scan.zone or (zone_of_entries(value.items()) if isinstance(value, dict) else None)
     _add_around({**members_around(value), **members_around(within)}, result, options)
+    if not (result.has_unit or options.is_unit_named or path) and (note := only_list_note(value)):
+        options.notes.tell(note)
     around = result.around
     result.shaped_rows = lambda: (item_of({**around, **row} if around else row) for row in make_rows(within, options))
     if not (scan.has_scale or options.mapping.scale):

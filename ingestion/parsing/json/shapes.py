@@ -19,6 +19,18 @@ from ingestion.parsing.fields.names import (
     VALUE_NAMES,
 )
 from ingestion.parsing.fields.titles import canonical, meaning_of, scale_of_text
+from ingestion.parsing.json.series import (
+    flattened,
+    frame_rows,
+    is_senml,
+    labels_of,
+    pairs_of,
+    quantity_of,
+    senml_rows,
+    timed_values,
+    with_first_identity,
+    with_quantity,
+)
 from ingestion.parsing.limits import MAX_COLUMNS, exceeded
 from ingestion.parsing.values.numbers import read_plain
 
@@ -57,6 +69,13 @@ def _rows(value: object, around: Row, name: str) -> Iterator[Row]:
 
 
 def _rows_of_list(items: Sequence[object], around: Row, name: str) -> Iterator[Row]:
+    if is_senml(items):
+        yield from ({**around, **row} for row in senml_rows(items))
+        return
+    if items and all(isinstance(item, list) and item and isinstance(item[0], dict) for item in items):
+        for item in items:
+            yield from _rows(with_first_identity(item) if isinstance(item, list) else item, around, name)
+        return
     if items and all(isinstance(item, list) for item in items):
         yield from _rows_of_lists([item for item in items if isinstance(item, list)], around, name)
         return
@@ -89,7 +108,16 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
         raise exceeded(f"a row of it, with what surrounds it, has more than {MAX_COLUMNS:,} members")
     titles, lists = _titled_lists(members)
     if titles:
-        yield from _table(titles, lists, {**own, **_scalars(members)})
+        quantity = quantity_of(members)
+        yield from _table(
+            titles, lists, {key: each for key, each in own.items() if each != quantity} | _labelled(members)
+        )
+        return
+    if (quantity := quantity_of(members)) and (pairs := pairs_of(members)):
+        yield from _rows_of_lists(pairs, {**own, **labels_of(members)}, quantity)
+        return
+    if rows := [*frame_rows(members), *timed_values(members)]:
+        yield from ({**own, **row} for row in rows)
         return
     if columns := _columns(members):
         beside = (member for key, member in members.items() if canonical(key) == "units")
@@ -101,7 +129,7 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
         yield {**own, **_scalars(members), **typed}
         return
     if is_reading(members):
-        yield {**own, **members}
+        yield {**own, **flattened(members)}
         return
     left_out: Sequence[str] = _ID_NAMES
     if is_listed and _container(name) is None:
@@ -145,7 +173,7 @@ def is_reading(members: object) -> bool:
     """Return whether an object has a temperature and a time of its own."""
     if not isinstance(members, Mapping):
         return False
-    scalars = [key for key, member in members.items() if not isinstance(member, list)]
+    scalars = [key for key, member in flattened(members).items() if not isinstance(member, list)]
     return _names_reading(scalars)
 
 
@@ -165,7 +193,16 @@ def _titled_lists(members: Mapping[str, object]) -> tuple[list[str], list[list[o
         return [], []
     names = [title.get("name", "") if isinstance(title, dict) else title for title in titles]
     texts = [_with_unit(name, title) for name, title in zip(names, titles, strict=True) if isinstance(name, str)]
+    texts = texts if _names_reading(texts) else with_quantity(texts, quantity_of(members))
     return (texts, lists) if len(texts) == len(titles) and _names_reading(texts) else ([], [])
+
+
+def _labelled(members: Mapping[str, object]) -> Row:
+    """Return the single values and the labels of a series, without its name if that is the quantity."""
+    scalars = _scalars(members)
+    if quantity_of(members):
+        scalars.pop("name", None)
+    return {**scalars, **labels_of(members)}
 
 
 def _with_unit(name: str, title: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ingestion.parsing.tests.parsing import RECEIVED_AT, csv_body, csv_row, parse, unreadable
 from ingestion.sources.mapping import FieldMapping
 
@@ -103,3 +105,26 @@ def test_a_column_called_unit_is_the_scale_or_else_the_storage_unit() -> None:
     assert parse(f"{header}Freezer 1\n").row["unit_code"] == "Freezer 1"
     unknown = parse(f"{header}Rankine\n", file_name="a.csv")
     assert unknown.reasons == {2: "unknown_scale"}
+
+
+@pytest.mark.parametrize("title", ["name", "Messgröße", "what"])
+def test_a_column_whose_values_are_quantities_says_what_is_measured(title: str) -> None:
+    body = (
+        f"time,{title},value,unit\n2026-11-23 10:00,Temperature,4.5,°C\n2026-11-23 10:00,Dew point,-2,°C\n"
+        "2026-11-23 10:00,Humidity,60,%\n"
+    )
+    parsed = parse(body, default_unit="u")
+    assert parsed.temperatures == [4.5]
+    assert any("rows of other quantities were passed over" in note for note in parsed.notes)
+
+
+def test_temperatures_of_a_column_of_quantities_are_sensors() -> None:
+    body = (
+        "time,name,value,unit\n2026-11-23 10:00,Air temperature,4.5,°C\n2026-11-23 10:00,Core temperature,5.5,°C\n"
+        "2026-11-23 10:00,Set point,3,°C\n"
+    )
+    parsed = parse(body, default_unit="u")
+    assert [(row["sensor_code"], row["temperature_c"]) for row in parsed.rows] == [
+        ("Air temperature", 4.5),
+        ("Core temperature", 5.5),
+    ]

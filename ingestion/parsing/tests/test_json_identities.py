@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ingestion.parsing.tests.parsing import json_body, json_row, parse
+from ingestion.parsing.tests.parsing import json_body, json_row, parse, unreadable
 from ingestion.sources.mapping import FieldMapping
 
 ROWS = [{"time": f"2026-11-23T10:{minute:02}:00Z", "temperature": 4.5} for minute in (0, 5)]
@@ -107,3 +107,37 @@ def test_a_note_tells_which_fields_of_rows_may_name_devices_and_are_not_read() -
     found, notes = identities([{"serial": "S1", "gateway": {"id": "G1"}, **row} for row in ROWS])
     assert found == {"file/"}
     assert 'Fields that are not read: "serial", "gateway".' in notes
+
+
+@pytest.mark.parametrize("first", [{"device": "d"}, {"unit_id": "a", "x": 1}])
+def test_a_list_beside_the_one_that_is_read_is_noted(first: dict[str, object]) -> None:
+    row = {**first, "time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    parsed = parse(json.dumps({"readings": [row], "archived": [row], "errors": ["sensor 2 failed"], "tags": []}))
+    assert 'Lists that are not read, beside that of the rows: "archived", "errors".' in " ".join(parsed.notes)
+
+
+def test_a_list_beside_rows_in_the_default_layout_is_noted() -> None:
+    parsed = parse(json_body(json_row(), data=[json_row()]))
+    assert 'Lists that are not read, beside that of the rows: "data". Set the readings path.' in parsed.notes
+
+
+@pytest.mark.parametrize("key", ["Freezer 7", "stuff"])
+def test_the_name_of_the_only_list_is_noted_if_nothing_else_names_the_unit(key: str) -> None:
+    row = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    note = f'The rows are in "{key}", which is not read. Set the unit field or the sensor field if it names one.'
+    assert note in parse(json.dumps({key: [row]}), file_name="u.json").notes
+    assert note not in parse(json.dumps({key: [row]}), default_unit="u").notes
+    assert note not in parse(json.dumps({key: [{**row, "unit_id": "a"}]})).notes
+    assert not any("is not read" in text for text in parse(json.dumps({"feeds": [row]}), file_name="u.json").notes)
+
+
+@pytest.mark.parametrize(
+    "body", [{"code": 401, "data": []}, {"status": 500, "data": []}, {"statusCode": "403", "items": []}]
+)
+def test_a_status_of_failure_around_an_empty_list_fails_the_delivery(body: dict[str, object]) -> None:
+    assert unreadable(json.dumps(body)).reason.value == "error_in_response"
+
+
+def test_a_mark_that_a_value_is_invalid_is_noted() -> None:
+    rows = [{"unit_id": "a", "time": "2026-11-23T10:00:00Z", "temperature": 4.5, "valid": False, "online": True}]
+    assert 'Fields that are not read: "valid", "online".' in parse(json.dumps(rows)).notes

@@ -81,7 +81,7 @@ EXPORTS = [
         time_field="result.received_at",
         temperature_field="result.uplink_message.decoded_payload.TempC_SHT",
     ),
-    file("f25_prometheus_vector.json", fails="no_readings_list"),
+    file("f25_prometheus_vector.json", "f1/ 2026-11-23T11:00:00 41 F", "f2/ 2026-11-23T11:00:00 42.8 F"),
     file(
         "f25_prometheus_vector.json",
         "f1/ 2026-11-23T11:00:00 41 F",
