@@ -83,9 +83,9 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[], None]]:
-    from benchmarks.at_scale import day, growth, rest_api
+    from benchmarks.at_scale import day, growth, rest_api, updating
 
-    return {"rest_api": rest_api.run, "growth": growth.run, "day": day.run}
+    return {"rest_api": rest_api.run, "growth": growth.run, "day": day.run, "updating": updating.run}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,36 @@ import ingestion.sources.request_settings
 from django.db import migrations, models
 
 
+COLUMNS = {
+    'access_token': "text DEFAULT '' NOT NULL",
+    'access_token_expires_at': "timestamp with time zone NULL",
+    'access_token_for': "varchar(64) DEFAULT '' NOT NULL",
+    'broker_url': "varchar(300) DEFAULT '' NOT NULL",
+    'ca_certificates': "text DEFAULT '' NOT NULL",
+    'etag': "varchar(500) DEFAULT '' NOT NULL",
+    'last_modified': "varchar(100) DEFAULT '' NOT NULL",
+    'message_format': "varchar(20) DEFAULT '' NOT NULL",
+    'request_body': "text DEFAULT '' NOT NULL",
+    'request_content_type': "varchar(100) DEFAULT 'application/json' NOT NULL",
+    'request_headers': "text DEFAULT '' NOT NULL",
+    'request_method': "varchar(4) DEFAULT 'GET' NOT NULL",
+    'sends_client_in_body': "boolean DEFAULT false NOT NULL",
+    'sends_conditional_requests': "boolean DEFAULT false NOT NULL",
+    'token_scope': "varchar(500) DEFAULT '' NOT NULL",
+    'token_url': "varchar(2000) DEFAULT '' NOT NULL",
+    'topic_filters': "varchar(1000)[] DEFAULT '{}'::varchar(1000)[] NOT NULL",
+    'validated_request': "varchar(64) DEFAULT '' NOT NULL",
+}
+ADD_COLUMNS = [
+    "ALTER TABLE delivery ADD COLUMN content_hash varchar(64) DEFAULT '' NOT NULL",
+    "ALTER TABLE source " + ", ".join(f"ADD COLUMN {name} {definition}" for name, definition in COLUMNS.items()),
+]
+REMOVE_COLUMNS = [
+    "ALTER TABLE source " + ", ".join(f"DROP COLUMN {name}" for name in COLUMNS),
+    "ALTER TABLE delivery DROP COLUMN content_hash",
+]
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -16,112 +46,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='ReceivedMessage',
-            fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.BinaryField(max_length=32)),
-                ('received_at', models.DateTimeField()),
-            ],
-            options={
-                'db_table': 'received_message',
-            },
-        ),
-        migrations.AddField(
-            model_name='delivery',
-            name='content_hash',
-            field=models.CharField(blank=True, db_default='', default='', help_text='SHA-256 of a body that need not be loaded again; empty if its times are those of receipt.', max_length=64),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='access_token',
-            field=core.crypto.encrypted_field.EncryptedTextField(blank=True, db_default='', default='', editable=False),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='access_token_expires_at',
-            field=models.DateTimeField(editable=False, null=True),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='access_token_for',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='broker_url',
-            field=models.CharField(blank=True, db_default='', default='', help_text='MQTT: mqtts://host:8883, or mqtt://host:1883 without TLS. The credentials are of the kind “basic”.', max_length=300, verbose_name='broker URL'),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='ca_certificates',
-            field=models.TextField(blank=True, db_default='', default='', help_text='Certificates (PEM) to trust for this source in addition to those of the system.', verbose_name='CA certificates'),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='etag',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=500),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='last_modified',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=100),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='message_format',
-            field=models.CharField(blank=True, choices=[('the_things_stack', 'The Things Stack'), ('chirpstack', 'ChirpStack')], db_default='', help_text='Messages of a LoRaWAN network server. Its field mapping applies where none is set below.', max_length=20),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='request_body',
-            field=models.TextField(blank=True, db_default='', default='', help_text="Of a POST. May contain the URL's placeholders, and {secret} for credentials of the kind “body”."),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='request_content_type',
-            field=models.CharField(db_default='application/json', default='application/json', help_text='Of the body.', max_length=100),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='request_headers',
-            field=core.crypto.encrypted_field.EncryptedTextField(blank=True, db_default='', default='', help_text='Further headers, one “Name: value” a line. Stored encrypted and never shown.'),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='request_method',
-            field=models.CharField(choices=[('GET', 'GET'), ('POST', 'POST')], db_default=ingestion.sources.request_settings.Method['GET'], default=ingestion.sources.request_settings.Method['GET'], max_length=4),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='sends_client_in_body',
-            field=models.BooleanField(db_default=False, default=False, help_text="OAuth 2: send the client's id and secret in the body, not as basic authentication.", verbose_name='client in the body'),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='sends_conditional_requests',
-            field=models.BooleanField(db_default=False, default=False, help_text='Ask only for what changed since the last response (ETag, Last-Modified).'),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='token_scope',
-            field=models.CharField(blank=True, db_default='', default='', help_text='OAuth 2: scopes, separated by blanks.', max_length=500),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='token_url',
-            field=models.CharField(blank=True, db_default='', default='', help_text='OAuth 2: issues access tokens.', max_length=2000, verbose_name='token URL'),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='topic_filters',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1000), blank=True, db_default=models.Value([], output_field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1000), size=None)), default=list, help_text='MQTT: filters such as stores/+/{unit}/temperature, separated by commas; {unit} names the unit.', size=None),
-        ),
-        migrations.AddField(
-            model_name='source',
-            name='validated_request',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
-        ),
         migrations.AlterField(
             model_name='delivery',
             name='ingestion_type',
@@ -146,6 +70,120 @@ class Migration(migrations.Migration):
             model_name='source',
             name='url',
             field=models.CharField(blank=True, help_text='May contain {hours}, {hours:int}, {since}, {until} and {unit}, also as {since:epoch}, {since:ms}, {since:%Y-%m-%d} or {since_local}. Leave empty for pushes and imports.', max_length=2000, verbose_name='URL'),
+        ),
+        migrations.CreateModel(
+            name='ReceivedMessage',
+            fields=[
+                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.BinaryField(max_length=32)),
+                ('received_at', models.DateTimeField()),
+            ],
+            options={
+                'db_table': 'received_message',
+            },
+        ),
+        # One statement adds the columns: for each operation Django builds the models again, during which the tables
+        # would remain locked.
+        migrations.RunSQL(
+            ADD_COLUMNS,
+            REMOVE_COLUMNS,
+            state_operations=[
+                migrations.AddField(
+                    model_name='delivery',
+                    name='content_hash',
+                    field=models.CharField(blank=True, db_default='', default='', help_text='SHA-256 of a body that need not be loaded again; empty if its times are those of receipt.', max_length=64),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='access_token',
+                    field=core.crypto.encrypted_field.EncryptedTextField(blank=True, db_default='', default='', editable=False),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='access_token_expires_at',
+                    field=models.DateTimeField(editable=False, null=True),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='access_token_for',
+                    field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='broker_url',
+                    field=models.CharField(blank=True, db_default='', default='', help_text='MQTT: mqtts://host:8883, or mqtt://host:1883 without TLS. The credentials are of the kind “basic”.', max_length=300, verbose_name='broker URL'),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='ca_certificates',
+                    field=models.TextField(blank=True, db_default='', default='', help_text='Certificates (PEM) to trust for this source in addition to those of the system.', verbose_name='CA certificates'),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='etag',
+                    field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=500),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='last_modified',
+                    field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=100),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='message_format',
+                    field=models.CharField(blank=True, choices=[('the_things_stack', 'The Things Stack'), ('chirpstack', 'ChirpStack')], db_default='', help_text='Messages of a LoRaWAN network server. Its field mapping applies where none is set below.', max_length=20),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='request_body',
+                    field=models.TextField(blank=True, db_default='', default='', help_text="Of a POST. May contain the URL's placeholders, and {secret} for credentials of the kind “body”."),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='request_content_type',
+                    field=models.CharField(db_default='application/json', default='application/json', help_text='Of the body.', max_length=100),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='request_headers',
+                    field=core.crypto.encrypted_field.EncryptedTextField(blank=True, db_default='', default='', help_text='Further headers, one “Name: value” a line. Stored encrypted and never shown.'),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='request_method',
+                    field=models.CharField(choices=[('GET', 'GET'), ('POST', 'POST')], db_default=ingestion.sources.request_settings.Method['GET'], default=ingestion.sources.request_settings.Method['GET'], max_length=4),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='sends_client_in_body',
+                    field=models.BooleanField(db_default=False, default=False, help_text="OAuth 2: send the client's id and secret in the body, not as basic authentication.", verbose_name='client in the body'),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='sends_conditional_requests',
+                    field=models.BooleanField(db_default=False, default=False, help_text='Ask only for what changed since the last response (ETag, Last-Modified).'),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='token_scope',
+                    field=models.CharField(blank=True, db_default='', default='', help_text='OAuth 2: scopes, separated by blanks.', max_length=500),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='token_url',
+                    field=models.CharField(blank=True, db_default='', default='', help_text='OAuth 2: issues access tokens.', max_length=2000, verbose_name='token URL'),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='topic_filters',
+                    field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1000), blank=True, db_default=models.Value([], output_field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1000), size=None)), default=list, help_text='MQTT: filters such as stores/+/{unit}/temperature, separated by commas; {unit} names the unit.', size=None),
+                ),
+                migrations.AddField(
+                    model_name='source',
+                    name='validated_request',
+                    field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
+                ),
+            ],
         ),
         migrations.AddIndex(
             model_name='delivery',
