@@ -11,12 +11,12 @@ from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.csv.events import drop_events
 from ingestion.parsing.csv.header import CsvHeader, parse_header
 from ingestion.parsing.csv.lines import LineBlock, LineSplitter, SplitLines, constant_field, temperature_field
-from ingestion.parsing.csv.scale_lines import device_entry, scale_entry
+from ingestion.parsing.csv.scale_lines import device_entry, scale_entry, zone_before
 from ingestion.parsing.fields.identity import several_devices
 from ingestion.parsing.fields.layout import MissingColumn, TemperatureColumn
 from ingestion.parsing.fields.names import constant_fields
-from ingestion.parsing.fields.titles import Quantity, meaning_of
-from ingestion.parsing.fields.zones import BODY, without_zone_note
+from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of
+from ingestion.parsing.fields.zones import BODY, ZONE_NAMES, local_title_note, without_zone_note
 from ingestion.parsing.limits import MAX_REPEATED_HEADERS, exceeded
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
@@ -66,8 +66,9 @@ class Table:
         self._has_rows_below = False
         self.header = header
         self._constants: dict[int, str] = {}
-        if header.layout.zone_column is not None:
-            self._zone_title = header.titles[header.layout.zone_column]
+        column = header.layout.zone_column
+        if column is not None and canonical(header.titles[column]) in ZONE_NAMES:
+            self._zone_title = header.titles[column]
         self.rules = row_rules(header, self._day_order, self._options)
         self.splitter = LineSplitter(
             header, constant_fields(self._options.mapping), filter_position=self._filter_position(header)
@@ -90,9 +91,22 @@ class Table:
             self._refuse_changes(split.raw_fields.filter(pl.col("row_number").is_in(converted["row_number"].implode())))
         if self._zone_title and converted["is_local"].any():
             self._options.notes.tell(without_zone_note(self._zone_title, self.header.layout.zone))
+        self._tell_zone(converted, kept)
         self._has_rows_below |= not converted.is_empty() or any(each.reason not in _MAYBE_NO_ROW for each in kept)
         self._count_summaries(kept)
         return drop_events(converted, split, self.header, self._options.notes), kept, new_header
+
+    def _tell_zone(self, converted: pl.DataFrame, rejected: list[RejectedReading]) -> None:
+        """Tell that times are read as UTC although they are called local, or a line gives another zone."""
+        mapping, zone, position = self._options.mapping, self.header.layout.zone, self.header.layout.columns.get("time")
+        if position is None or mapping.time_zone != "UTC" or zone or not converted["is_local"].any():
+            return
+        if note := local_title_note(self.header.titles[position], mapping):
+            self._options.notes.tell(note)
+        if given := zone_before([each.raw for each in rejected if each.reason in _MAYBE_NO_ROW]):
+            self._options.notes.tell(
+                f"A line below the header gives the zone {given.name}, which was not applied. Set the time zone."
+            )
 
     def refuse_scale_at_end(self) -> None:
         """Raise UnreadableBody if the last line gives another scale than that by which the rows above it were read."""

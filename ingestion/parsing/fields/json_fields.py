@@ -10,7 +10,7 @@ from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layo
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
 from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_path, scale_of_text
-from ingestion.parsing.fields.zones import ZONE_NAMES, GivenZone, with_zone
+from ingestion.parsing.fields.zones import ZONE_NAMES, GivenZone, local_title_note, with_zone
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
@@ -44,7 +44,7 @@ class FieldExtractor:
         told: Container[str] = (),
     ) -> None:
         # Of the zones of the times, "" if no row extracted so far has one.
-        self.zone_key = ""
+        self.zone_key = self.local_note = ""
         self._notes: dict[str, None] = {}
         self._unread: dict[str, None] = {}
         self._mapping = mapping
@@ -133,8 +133,10 @@ class FieldExtractor:
         self._notes |= dict.fromkeys(layout.notes)
         unread = [key for _, key in left if key in layout.unread and _is_told(key) and key not in self._told]
         unread = [key for key in unread if not any(quoted(key) in note for note in layout.notes)]
-        if layout.zone_column is not None:
+        if layout.zone_column is not None and canonical(keys[layout.zone_column]) in ZONE_NAMES:
             self.zone_key = keys[layout.zone_column]
+        if (time := layout.columns.get("time")) is not None and layout.zone is None:
+            self.local_note = self.local_note or local_title_note(keys[time], self._mapping)
         self._unread |= dict.fromkeys(unread)
         return layout, described
 
@@ -149,8 +151,9 @@ class FieldExtractor:
             fields[field] = values[position]
         if layout.date is not None:
             fields["time"] = f"{values[layout.date]} {fields.get('time', '')}"
-        if layout.zone_column is not None and isinstance(zone := values[layout.zone_column], str):
-            fields["time"] = with_zone(str(fields.get("time", "")), zone)
+        zone = "" if layout.zone_column is None else values[layout.zone_column]
+        if isinstance(zone, str | int) and zone != "":
+            fields["time"] = with_zone(str(fields.get("time", "")), str(zone))
         if layout.scales:
             fields["scale"] = _one_scale([values[position] for position in layout.scales])
         self._check_constants(layout, row, values)

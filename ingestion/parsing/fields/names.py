@@ -34,8 +34,8 @@ DEFAULT_NAMES: dict[str, tuple[str, ...]] = {
 # Names of a time that are less certain than the default ones.
 FURTHER_TIME_NAMES = (
     "ts", "time_stamp", "created_at", "measured_at", "sampled_at", "observed_at", "logged_at", "reading_time",
-    "measurement_time", "event_time", "log_time", "local_time", "start_date_time", "startdatetime", "observed",
-    "last_changed", "last_updated", "time_utc", "utc_time", "timestamp_utc", "utc", "zeitstempel", "日時", "date_heure",
+    "measurement_time", "event_time", "log_time", "time_utc", "utc_time", "timestamp_utc", "utc", "local_time",
+    "start_date_time", "startdatetime", "observed", "last_changed", "last_updated", "zeitstempel", "日時", "date_heure",
     "datum_zeit", "datum_uhrzeit", "fecha_hora", "fecha_y_hora", "horodatage", "data_ora", "data_hora",
     "uhrzeit", "zeit", "hora", "heure", "ora", "时间", "日期时间", "datum", "fecha",
     "data_i_godzina", "data_godzina", "czas", "datum_a_čas", "datum_čas", "čas", "data_e_ora", "data_e_hora",

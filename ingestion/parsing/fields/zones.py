@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
@@ -20,14 +20,17 @@ BODY = "the body gives"
 ZONE_NAMES = frozenset(
     {
         "time_zone", "timezone", "tz", "utc_offset", "gmt_offset", "time_zone_offset", "timezone_offset", "zeitzone",
-        "fuseau_horaire", "zona_horaria", "fuso_orario", "tijdzone",
+        "fuseau_horaire", "zona_horaria", "fuso_orario", "tijdzone", "tz_offset", "utcoffset", "offset_from_utc",
+        "utc_offset_hours", "utc_offset_minutes",
     }
 )  # fmt: skip
 # Of a zone in a column of its own that is only an offset: "UTC" is put before it.
 OFFSET_START = r"^[+\-−]\d"
 _OFFSET_SECONDS = "utc_offset_seconds"
 _UTC_OFFSET = re.compile(r"\b(?:UTC|GMT)(?:\s*(?P<sign>[+\-−])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?)?\b", re.I)
-_OFFSET = re.compile(r"\s*(?P<sign>[+\-−])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?\s*")
+# Not "-300", which may be in minutes.
+_OFFSET = re.compile(r"\s*(?P<sign>[+\-−])(?!\d{3}\s*$)(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?\s*")
+_MERIDIEMS = frozenset({"am", "pm", "a.m.", "p.m.", "a. m.", "p. m."})
 _ZONE_NAME = re.compile(r"\b[A-Z][A-Za-z_]+/[A-Z][A-Za-z_/]+\b")
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])")
 # Abbreviations that are used for several zones, or in summer for another offset than the one they name.
@@ -93,6 +96,14 @@ def zone_entry(key: str, value: object) -> GivenZone | None:
     return _of_offset(match, BODY) if match else zone_in(value, BODY)
 
 
+def entries_of(members: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the members of an object and of those inside it."""
+    yield from members.items()
+    for member in members.values():
+        if isinstance(member, Mapping):
+            yield from member.items()
+
+
 def zone_of_entries(entries: Iterable[tuple[str, object]]) -> GivenZone | None:
     """Return the zone that the first of some entries gives."""
     return next((zone for key, value in entries if (zone := zone_entry(key, value))), None)
@@ -108,14 +119,17 @@ class ZoneColumn:
 
 
 def zone_column(columns: Mapping[int, tuple[str, Sequence[str]]], mapping: FieldMapping) -> ZoneColumn:
-    """Find the column with zones among columns, given as titles and filled values by their positions.
+    """Find the column with zones, or with AM and PM, among columns: titles and filled values by their positions.
 
-    A mapping with a time zone or a time format precedes it.
+    A mapping with a time zone or a time format precedes zones.
     """
     for position, (title, values) in columns.items():
-        zones = [zone_entry(title, value) for value in values]
-        names = dict.fromkeys(zone.name for zone in zones if zone)
-        if canonical(title) not in ZONE_NAMES or not all(zones):
+        is_half = bool(values) and all(value.casefold() in _MERIDIEMS for value in values)
+        if is_half and (not mapping.time_format or "%p" in mapping.time_format):
+            return ZoneColumn(position)
+        zones = [zone_entry(title, value) or GivenZone(value, None, BODY) for value in values]
+        names = dict.fromkeys(zone.name for zone in zones)
+        if canonical(title) not in ZONE_NAMES:
             continue
         if mapping.time_format or mapping.time_zone != "UTC":
             is_same = not names.keys() - {"UTC", "GMT", mapping.time_zone}
@@ -124,10 +138,17 @@ def zone_column(columns: Mapping[int, tuple[str, Sequence[str]]], mapping: Field
                 f" {mapping.time_zone}. Set the time zone."
             )
             return ZoneColumn(note="" if is_same else note)
-        if unclear := next((zone for zone in zones if zone and zone.zone is None), None):
+        if unclear := next((zone for zone in zones if zone.zone is None), None):
             return ZoneColumn(unclear=unclear)
         return ZoneColumn(position)
     return ZoneColumn()
+
+
+def local_title_note(title: str, mapping: FieldMapping) -> str:
+    """Return the note that times that are called local are read as UTC, "" for other titles and with a time zone."""
+    if "local" not in canonical(title).split("_") or mapping.time_zone != "UTC":
+        return ""
+    return f"The times of {quoted(title)} are read as UTC. Set the time zone."
 
 
 def without_zone_note(title: str, zone: GivenZone | None) -> str:

@@ -136,6 +136,8 @@ class _RowParser:
         notes = self.fields.notes
         if self.fields.zone_key and self._has_local_times:
             notes.append(without_zone_note(self.fields.zone_key, self._zone))
+        if self.fields.local_note and self._has_local_times and not self._zone:
+            notes.append(self.fields.local_note)
         if not self._is_scanned and (unread := unread_around(walker.members)):
             notes.append(unread_note(unread))
         if note := unread_lists_note(walker.members):

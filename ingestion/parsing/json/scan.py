@@ -15,7 +15,7 @@ from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
 from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.scale_reasons import unclear_scale_note
 from ingestion.parsing.fields.titles import canonical, scale_of_text, switched_scale
-from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
+from ingestion.parsing.fields.zones import GivenZone, entries_of, zone_of_entries
 from ingestion.parsing.json.around import identity_around, members_around, only_list_note
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
@@ -98,7 +98,7 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
     result.is_single = walker.is_single
     if not walker.is_single:
         result.scale = _scale_around(walker.members, None if scan.has_scale else options.notes)
-    result.zone = scan.zone or (zone_of_entries(walker.members.items()) if not walker.is_single else None)
+    result.zone = scan.zone or (zone_of_entries(entries_of(walker.members)) if not walker.is_single else None)
     if not walker.is_single:
         _add_around(walker.members, result, options)
     if scan.has_temperature and not (scan.has_scale or result.scale or options.mapping.scale):
@@ -205,7 +205,7 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
             raise error
         return ScanResult()
     result = scan.result()
-    result.zone = scan.zone or (zone_of_entries(value.items()) if isinstance(value, dict) else None)
+    result.zone = scan.zone or (zone_of_entries(entries_of(value)) if isinstance(value, dict) else None)
     _add_around({**members_around(value), **members_around(within)}, result, options)
     if not (result.has_unit or options.is_unit_named or path) and (note := only_list_note(value)):
         options.notes.tell(note)
