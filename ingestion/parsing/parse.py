@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import IO
 
 from ingestion.parsing.body.archives import MAX_ARCHIVE_BYTES, table_in
-from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody, declared_encoding
+from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody, declared_encoding, seems_ebcdic
 from ingestion.parsing.body.identify import identify
 from ingestion.parsing.csv.body import parse_csv, row_mapping
 from ingestion.parsing.fields.zones import BODY, zone_in
@@ -46,6 +46,7 @@ class OpenedBody:
     body: DecodedBody
     format: BodyFormat
     stem: str
+    notes: tuple[str, ...] = ()
 
 
 def declared_format(content_type: str, suffix: str = "") -> BodyFormat | None:
@@ -102,6 +103,8 @@ def parse_body(
 
 
 def _parse_opened(opened: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
+    for note in opened.notes:
+        options.notes.tell(note)
     if opened.format is BodyFormat.CSV:
         return parse_csv(opened.body, replace(options, default_unit=options.default_unit or opened.stem))
     is_json_lines = opened.format is BodyFormat.JSON_LINES
@@ -121,14 +124,17 @@ def open_body(
     encoding = mapping.encoding or declared_encoding(content_type)
     opened = DecodedBody(body, encoding=encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
     name = _uncompressed_name(file_name)
+    notes: tuple[str, ...] = ()
     container = identify(opened.decompressed_start(_SNIFFED_BYTES))
     if container is not None:
-        member, table = table_in(container, opened.decompressed_file(min(max_bytes, MAX_ARCHIVE_BYTES)))
+        member, table, notes = table_in(container, opened.decompressed_file(min(max_bytes, MAX_ARCHIVE_BYTES)))
         opened = DecodedBody(table, encoding=encoding, max_bytes=max_bytes, is_cut_off=False)
         name, content_type = PurePath(name.stem + PurePath(member or ".csv").suffix), ""
+    elif not encoding and seems_ebcdic(opened.decompressed_start(_SNIFFED_BYTES)):
+        raise UnreadableBody(Reason.UNDECODABLE, why="it seems to be EBCDIC, such as cp037 or cp500")
     start = opened.open().peek(_SNIFFED_BYTES).lstrip()
     body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)
-    return OpenedBody(opened, body_format, name.stem.strip())
+    return OpenedBody(opened, body_format, name.stem.strip(), notes)
 
 
 def parse_rejected_row(

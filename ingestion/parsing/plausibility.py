@@ -12,7 +12,10 @@ from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, micr
 from readings.units.scales import from_celsius
 
 # Numbers by which sensors and loggers report faults, on whatever scale; 85 °C is what a DS18B20 sends at power-on.
-_ERROR_CODES = (-127.0, 127.9, 127.99, 128.0, 255.0, 327.67, 327.68, 655.35, 850.0, 888.0, 888.8, 999.0, 999.9, -200.0)
+_ERROR_CODES = (
+    -127.0, 127.9, 127.94, 127.9375, 127.99, 128.0, 255.0, 327.67, 327.68, 655.35, 850.0, 888.0, 888.8, 999.0, 999.9,
+    -200.0, -242.02, -273.15, -99.0, -99.9, 99.9,
+)  # fmt: skip
 _POWER_ON_C = 85.0
 _LOWEST_ERROR = 85.0
 _ADVICE = "If it reports a fault, add it to the error values."
@@ -29,13 +32,14 @@ class PlausibilityChecks:
         self._accepts_old = accepts_old_readings
         self._received_us = microseconds(received_at)
         self._first = self._last = 0
-        self._count = 0
+        self._count = self._measured = 0
         self._unusual: tuple[float, str] | None = None
 
     def add(self, rows: pl.DataFrame) -> None:
         """Check rows of CONVERTED_SCHEMA."""
         self._note_times(rows["wall"])
         self._count += len(rows)
+        self._measured += len(rows) - rows["temperature_c"].null_count()
         celsius = rows["temperature_c"]
         lowest, highest = celsius.min(), celsius.max()
         if not isinstance(lowest, float) or not isinstance(highest, float):
@@ -50,6 +54,11 @@ class PlausibilityChecks:
         notes = self._rules.notes
         if self._count and notes.assumes_celsius:
             notes.tell("No scale is given: °C was assumed. Set the scale.")
+        if self._count and not self._measured:
+            notes.tell(
+                "No row has a temperature. Check the temperature field, and whether a sheet has formulas without"
+                " values."
+            )
         if self._unusual:
             value, scale = self._unusual
             notes.tell(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from typing import IO, cast
 from ingestion.parsing.body import sheet_reader
 from ingestion.parsing.body.identify import Container
 from ingestion.parsing.limits import SPOOLED_BYTES
-from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.notes import names_listed
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 
 # Of a workbook or archive as it was sent, and of its members when they are unpacked.
@@ -28,17 +30,20 @@ _MAX_READ_SECONDS = 120
 _CHUNK_BYTES = 1 << 18
 # Of the directory of an archive with the most members, which `zipfile` reads at once.
 _MAX_READ_BYTES = 1 << 20
+# Files that systems hide, and the metadata that a Mac adds.
+_HIDDEN = re.compile(r"(?:^|/)(?:__MACOSX/|\.)")
+_MAX_SHEET_NAMES_BYTES = 1 << 14
 _TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl", ".dat", ".log")
 
 
-def table_in(container: Container, data: IO[bytes]) -> tuple[str, IO[bytes]]:
-    """Return the name and the bytes of the only table in a workbook or an archive. Raise UnreadableBody."""
+def table_in(container: Container, data: IO[bytes]) -> tuple[str, IO[bytes], tuple[str, ...]]:
+    """Return the name and the bytes of the table in a workbook or an archive, and notes on it. Raise UnreadableBody."""
     what = "an Excel workbook (XLSX)" if container is Container.XLSX else "a ZIP archive"
     archive = _opened(data)
     _check_members(archive, what)
     if container is Container.XLSX:
-        return "", _sheet_as_csv(data)
-    return _member(archive, what)
+        return "", *_sheet_as_csv(data)
+    return *_member(archive, what), ()
 
 
 class _ShortReads:
@@ -81,7 +86,8 @@ def _check_members(archive: zipfile.ZipFile, what: str) -> None:
 
 
 def _member(archive: zipfile.ZipFile, what: str) -> tuple[str, IO[bytes]]:
-    tables = [each for each in archive.infolist() if each.filename.lower().endswith(_TABLE_SUFFIXES)]
+    members = [each for each in archive.infolist() if not _HIDDEN.search(each.filename)]
+    tables = [each for each in members if each.filename.lower().endswith(_TABLE_SUFFIXES)]
     if len(tables) != 1:
         why = f": it holds {len(tables)} tables instead of one" if tables else ": it holds no table"
         raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=why)
@@ -104,12 +110,16 @@ def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> Ite
         raise _damaged() from error
 
 
-def _sheet_as_csv(data: IO[bytes]) -> IO[bytes]:
-    """Return the first sheet with cells as CSV, read by a process whose memory is limited; see sheet_reader."""
+def _sheet_as_csv(data: IO[bytes]) -> tuple[IO[bytes], tuple[str, ...]]:
+    """Return the first visible sheet with cells as CSV, and a note on the others.
+
+    It is read by a process whose memory is limited; see sheet_reader.
+    """
     with ExitStack() as closing:
         text = closing.enter_context(tempfile.TemporaryFile())
         data.seek(0)
         file = closing.enter_context(tempfile.TemporaryFile())
+        names = closing.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(data, file)  # a process needs a file of the system
         file.seek(0)
         try:
@@ -118,7 +128,7 @@ def _sheet_as_csv(data: IO[bytes]) -> IO[bytes]:
                 [sys.executable, "-I", sheet_reader.__file__],
                 stdin=file,
                 stdout=text,
-                stderr=subprocess.DEVNULL,
+                stderr=names,
                 timeout=_MAX_READ_SECONDS,
                 check=False,
             ).returncode
@@ -127,9 +137,20 @@ def _sheet_as_csv(data: IO[bytes]) -> IO[bytes]:
         if code != 0:
             raise _unreadable_sheet(code)
         text.seek(0)
+        names.seek(0)
+        notes = _sheets_note(names.read(_MAX_SHEET_NAMES_BYTES).decode("utf-8", "replace").splitlines())
         file.close()
+        names.close()
         closing.pop_all()  # the caller reads the file, which is deleted when it is closed
-    return text
+    return text, notes
+
+
+def _sheets_note(names: list[str]) -> tuple[str, ...]:
+    """Return the note on the sheets that are not read; the first name is that of the one that is."""
+    if len(names) < 2:
+        return ()
+    rest = f"Not read: {names_listed(names[1:])}. Import them as files of their own."
+    return (f"Of several sheets {quoted(names[0])} was read. {rest}",)
 
 
 def _unreadable_sheet(code: int) -> UnreadableBody:

@@ -32,7 +32,19 @@ _MIN_SHARE_OF_NULS = 0.7
 # Declared by default rather than by knowledge: whether the body is UTF-8 is seen in it.
 _UNRELIABLE_CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
-_BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins with the mark of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# The digits and the comma of EBCDIC, and characters that no such text has: the digits and the comma of ASCII.
+_EBCDIC = bytes((*range(0xF0, 0xFA), 0x6B))
+_NOT_EBCDIC = b"0123456789,;"
+_MIN_SHARE_OF_EBCDIC = 0.2
+# Not told apart by their encoding, or without a meaning of their own.
+_TOLD_CHARACTERS = re.compile(r"[^\W\d_]*[^\x00-\xb3\xb5-\xb9\xba-\xbf\W\d_][^\W\d_]*")
 
 
 class DecodedBody:
@@ -63,7 +75,7 @@ class DecodedBody:
                 encoding = "" if mark_encoding == "utf-8" else mark_encoding
                 break
         else:
-            encoding = encoding or _utf16_without_mark(first)
+            encoding = encoding or _encoding_without_mark(first)
         if encoding:
             stream = ByteStream(_TranscodedBody(stream, encoding, self), 2 * self._max_bytes)
             first = stream.peek(_SNIFFED_BYTES)
@@ -216,11 +228,31 @@ def declared_encoding(content_type: str) -> str:
     return "" if name in _UNRELIABLE_CHARSETS else name
 
 
-def _utf16_without_mark(start: bytes) -> str:
-    """Return the encoding of Latin text in UTF-16 without a byte order mark, "" for anything else."""
+def names_in_cp1252(data: bytes) -> str:
+    """Return the first word of lines that are not UTF-8 whose letters depend on the encoding, "" if there is none."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        match = _TOLD_CHARACTERS.search(to_utf8(data).decode())
+        return match[0] if match else ""
+    return ""
+
+
+def seems_ebcdic(start: bytes) -> bool:
+    """Return whether the beginning of a body is a table in EBCDIC."""
+    count = sum(map(start.count, (bytes((each,)) for each in _EBCDIC)))
+    return count > _MIN_SHARE_OF_EBCDIC * len(start) > 0 and not any(byte in _NOT_EBCDIC for byte in start)
+
+
+def _encoding_without_mark(start: bytes) -> str:
+    """Return the encoding of Latin text in UTF-16 or UTF-32 without a byte order mark, "" for anything else."""
     count = len(start) // 2
     if count < 8 or b"\0" not in start:
         return ""
+    quarters = [start[each : 4 * (count // 2) : 4].count(0) / (count // 2) for each in range(4)]
+    for encoding, letter in (("utf-32-le", 0), ("utf-32-be", 3)):
+        if all((share > _MIN_SHARE_OF_NULS) == (each != letter) for each, share in enumerate(quarters)):
+            return encoding
     nuls = (start[0 : 2 * count : 2].count(0) / count, start[1 : 2 * count : 2].count(0) / count)
     if nuls[1] > _MIN_SHARE_OF_NULS and nuls[0] < 1 - _MIN_SHARE_OF_NULS:
         return "utf-16-le"

@@ -1,4 +1,6 @@
-"""Print the first sheet with cells of a workbook, given on standard input, as CSV.
+"""Print the first visible sheet with cells of a workbook, given on standard input, as CSV.
+
+Its name and those of the other sheets with cells go to standard error, a line each.
 
 `ingestion.parsing.body.archives` runs this file as a process of its own, because a small workbook can be made to take
 any amount of memory: by two cells in opposite corners, by long texts that every cell refers to, or by parts that unpack
@@ -15,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 MAX_MEMORY_BYTES = 512 << 20
 MAX_CPU_SECONDS = 60
@@ -38,10 +40,14 @@ def _limit() -> None:
 def _first_filled(data: bytes) -> CalamineSheet:
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        for name in workbook.sheet_names:
-            sheet = workbook.get_sheet_by_name(name)
-            if sheet.total_height:
-                return sheet
+        hidden = [each.name for each in workbook.sheets_metadata if each.visible is not SheetVisibleEnum.Visible]
+        sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+        filled = [sheet for sheet in sheets if sheet.total_height]
+        first = min(filled, key=lambda sheet: sheet.name in hidden, default=None)
+        if first is not None:
+            names = [first.name, *(sheet.name for sheet in filled if sheet.name != first.name)]
+            sys.stderr.write("".join(f"{' '.join(name.split())}\n" for name in names))
+            return first
     except (CalamineError, OSError, ValueError):
         sys.exit(NOT_A_WORKBOOK)
     sys.exit(NO_CELLS)

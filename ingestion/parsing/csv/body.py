@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
-from ingestion.parsing.body.decoded import ByteStream, DecodedBody, read_blocks, to_utf8
+from ingestion.parsing.body.decoded import ByteStream, DecodedBody, names_in_cp1252, read_blocks, to_utf8
 from ingestion.parsing.csv.header import CsvHeader, find_header, read_head, split_line
 from ingestion.parsing.csv.lines import LineBlock, SplitLines
 from ingestion.parsing.csv.table import Table
@@ -18,6 +18,7 @@ from ingestion.parsing.fields.scale_reasons import scales_of
 from ingestion.parsing.fields.titles import canonical
 from ingestion.parsing.fields.zones import BODY
 from ingestion.parsing.limits import MAX_HEADERS, MAX_LINE_BYTES, check_row_count, exceeded
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
@@ -26,6 +27,8 @@ from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 _SCANNED_BYTES = 1 << 16
 # Of the lines that are split after another header, twice as many each time: there may be one more among them.
 _LINES_AFTER_HEADER = 500
+# Which DOS writes behind the last line.
+_END_OF_FILE = re.compile(rb"\x1a\s*\Z")
 _PADDING = re.compile(rb"(?m)^\x00+|\x00+(?=\r?$)")
 
 
@@ -81,9 +84,11 @@ def _header(body: DecodedBody, options: ParseOptions) -> CsvHeader | None:
     try:
         lines = read_head(stream)
         header = find_header(lines, options.mapping, has_default_unit=options.is_unit_named)
-    except UnreadableBody:
+    except UnreadableBody as error:
         if body.is_cut_off and stream.is_at_end:
             return None  # cut off within the header: the body has no rows, but it is not invalid
+        if error.reason is Reason.NO_HEADER and names_in_cp1252(body.open().peek(_SCANNED_BYTES)):
+            raise UnreadableBody(Reason.NO_HEADER, why=f"{error.why}. The encoding may have to be set") from error
         raise
     if header and options.scale:
         header = header.with_scale(options.scale)
@@ -160,9 +165,15 @@ def _batches(
 def _split_blocks(
     stream: ByteStream, body: DecodedBody, table: Table, first_row: int, options: ParseOptions
 ) -> Iterator[SplitLines]:
-    number = first_row
+    number, name = first_row, ""
     for data in read_blocks(stream, options.block_bytes, options.max_rows):
-        lines = LineBlock(to_utf8(_PADDING.sub(b"", data) if b"\0" in data else data), number)
+        if not name and (name := names_in_cp1252(data)):
+            note = f"The body is not UTF-8 and was read as cp1252, for example {quoted(name)}."
+            options.notes.tell(f"{note} Set the encoding if that is wrong.")
+        data = _PADDING.sub(b"", data) if b"\0" in data else data
+        lines = LineBlock(
+            to_utf8(_END_OF_FILE.sub(b"", data) if data[-8:].rstrip().endswith(b"\x1a") else data), number
+        )
         number += lines.count
         yield table.split(lines, body)
 

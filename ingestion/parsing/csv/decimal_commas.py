@@ -44,8 +44,9 @@ class DecimalCommaCheck:
         if filled.is_empty() or not filled[self.temperature].str.contains(_WHOLE).all():
             return
         for name in self.following:
-            values = filled[name]
-            if values.str.contains(_DIGITS).all():
+            values = filled[name].filter(filled[name] != "")
+            # A whole number has no decimals behind it.
+            if 2 * len(values) > len(filled) and values.str.contains(_DIGITS).all():
                 example = f"{filled[self.temperature][0]},{filled[str(int(self.temperature) + 1)][0]}"
                 raise UnreadableBody(Reason.DECIMAL_COMMA, value=example)
 

@@ -30,7 +30,7 @@ _IRREGULAR = re.compile(rb'[\x00-\x08\x0a-\x1f\x7f"]')
 # As the last cell of a body that may end within it is compared with.
 _COMPARED_LINES = 20
 _TAIL_BYTES = 1 << 12
-_LEAST_COMPARED = 3
+_LEAST_COMPARED = 2
 _NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>[.,][0-9]*)?")
 _TOO_MANY_CELLS = (pl.exceptions.ComputeError, pl.exceptions.SchemaError)
 

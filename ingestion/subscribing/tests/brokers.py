@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,14 +110,21 @@ class OwnBroker:
         return True
 
 
+def _lasting_port() -> int:
+    """Return a free port that no outgoing connection gets while the broker is stopped, as those above 32,767 may."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
+
+
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[OwnBroker]:
     """Run a broker until the test ends."""
     if _PROGRAM is None:
         pytest.skip("Mosquitto is not installed.")
     authority = Authority(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _lasting_port()
     certificate = authority.issue("127.0.0.1")
     passwords = tmp_path / "passwords"
     passwords.write_text(f"{USER}:{PASSWORD}\n", encoding="ascii")
