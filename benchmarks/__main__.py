@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 
 def main(names: list[str], *, is_scale: bool = False) -> int:
     """Run the named benchmarks, or all of them, and return the exit code."""
+    # Everything that was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with ExitStack() as cleanup:
         os.environ["DATABASE_URL"] = os.environ.get("BENCH_DATABASE_URL") or _own_server(cleanup)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
@@ -83,9 +86,16 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[], None]]:
-    from benchmarks.at_scale import day, growth, rest_api, updating
+    from benchmarks.at_scale import day, growth, polling_rate, pushing, rest_api, updating
 
-    return {"rest_api": rest_api.run, "growth": growth.run, "day": day.run, "updating": updating.run}
+    return {
+        "rest_api": rest_api.run,
+        "growth": growth.run,
+        "day": day.run,
+        "updating": updating.run,
+        "polling_rate": polling_rate.run,
+        "pushing": pushing.run,
+    }
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ The generator is a separate process with raw sockets, so that it takes as little
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 MOST_SECONDS = 60.0
@@ -44,37 +46,54 @@ class Request:
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 
-def load(request: Request, *, connections: int, seconds: float) -> Load:
-    """Send the load for `seconds`, after a warm-up of a tenth of that. Raises RuntimeError for any status but 200."""
+# The same request again and again, or one for each number; it is sent to another process.
+Requests = Request | Callable[[int], Request]
+
+
+def load(requests: Requests, *, connections: int, seconds: float) -> Load:
+    """Send the load for `seconds`, after a warm-up of a tenth of that.
+
+    Raises RuntimeError for any status but 200 and 201.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as generator:
-        return generator.apply(_run, (request, connections, min(seconds, MOST_SECONDS)))
+        return generator.apply(_run, (requests, connections, min(seconds, MOST_SECONDS)))
 
 
-def _run(request: Request, connections: int, seconds: float) -> Load:
-    return asyncio.run(_load(request, connections, seconds))
+def _run(requests: Requests, connections: int, seconds: float) -> Load:
+    return asyncio.run(_load(requests, connections, seconds))
 
 
-async def _load(request: Request, connections: int, seconds: float) -> Load:
+async def _load(requests: Requests, connections: int, seconds: float) -> Load:
     begin = time.perf_counter() + seconds / 10
-    requested = [_ask_again_and_again(request, each, begin, begin + seconds) for each in range(connections)]
+    numbers = itertools.count()
+    requested = [_ask_again_and_again(requests, each, numbers, begin, seconds) for each in range(connections)]
     answers = await asyncio.gather(*requested)
     took = sorted(duration for durations, _ in answers for duration in durations)
     if len(took) < 2:
-        raise RuntimeError(f"{request.path}: hardly a response within {seconds} s.")
+        raise RuntimeError(f"{_numbered(requests, 0).path}: hardly a response within {seconds} s.")
     return Load(len(took) / seconds, statistics.median(took), statistics.quantiles(took, n=100)[98], answers[0][1])
 
 
-async def _ask_again_and_again(request: Request, number: int, begin: float, end: float) -> tuple[list[float], int]:
-    await asyncio.sleep(number * SECONDS_APART)
+def _numbered(requests: Requests, number: int) -> Request:
+    return requests if isinstance(requests, Request) else requests(number)
+
+
+async def _ask_again_and_again(
+    requests: Requests, place: int, numbers: Iterator[int], begin: float, seconds: float
+) -> tuple[list[float], int]:
+    await asyncio.sleep(place * SECONDS_APART)
+    request = _numbered(requests, next(numbers))
     reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
     encoded, durations, body_bytes = request.encoded(), [], 0
     try:
-        while (asked_at := time.perf_counter()) < end:
+        while (asked_at := time.perf_counter()) < begin + seconds:
             writer.write(encoded)
             body_bytes, is_closing = await _read_answer(reader, request.path)
             if asked_at >= begin:
                 durations.append(time.perf_counter() - asked_at)
+            if not isinstance(requests, Request):
+                encoded = requests(next(numbers)).encoded()
             if is_closing:
                 writer.close()
                 reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
@@ -86,7 +105,7 @@ async def _ask_again_and_again(request: Request, number: int, begin: float, end:
 async def _read_answer(reader: asyncio.StreamReader, path: str) -> tuple[int, bool]:
     """Read a response; return the length of its body, and whether the server closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    if not head.startswith(b"http/1.1 200 "):
+    if not head.startswith((b"http/1.1 200 ", b"http/1.1 201 ")):
         raise RuntimeError(f"{path}: {head.splitlines()[0].decode()}")
     is_closing = b"\r\nconnection: close" in head
     _, found, rest = head.partition(b"\r\ncontent-length:")

@@ -49,8 +49,8 @@ def run() -> None:
     settings.OUTGOING_PORTS = ["1-65535"]
     # All sources are claimed before the first is polled.
     settings.POLL_LEASE_SECONDS = 3_600
-    with sources_server() as port:
-        make_sources(SOURCES, port)
+    with sources_server() as server:
+        make_sources(SOURCES, server.port)
         print(f"Polling: {SOURCES} sources of 6 units each, means of {ROUNDS} rounds, in milliseconds a poll")
         print(f"{'':>14}{'worker CPU':>12}{'PostgreSQL CPU':>16}{'elapsed':>10}")
         alone, grouped = measure(_one_by_one), measure(_in_groups)

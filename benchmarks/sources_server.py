@@ -6,43 +6,64 @@ A minimal HTTP/1.1 server with kept connections, so that it takes as little CPU 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import multiprocessing
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import RawValue
 from typing import Final
 
 UNITS: Final = 6
 _SOURCE = re.compile(rb"GET /(\d+)")
 
 
+@dataclass(frozen=True, slots=True)
+class SourcesServer:
+    """A running server: its port, its process, and how many responses it has sent."""
+
+    port: int
+    pid: int
+    _responses: ctypes.c_uint64
+
+    @property
+    def readings_served(self) -> int:
+        """The readings in all responses that were sent so far."""
+        return self._responses.value * UNITS
+
+
 @contextmanager
-def sources_server() -> Iterator[int]:
-    """Run the server and yield its port. Source n is at `/n`; its units are `unit_0` to `unit_5` of `facility_n`."""
+def sources_server() -> Iterator[SourcesServer]:
+    """Run the server. Source n is at `/n`; its units are `unit_0` to `unit_5` of `facility_n`."""
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(sending,), daemon=True)
+    responses = RawValue(ctypes.c_uint64, 0)
+    process = context.Process(target=_run, args=(sending, responses), daemon=True)
     process.start()
     try:
-        yield receiving.recv()
+        yield SourcesServer(receiving.recv(), process.pid or 0, responses)
     finally:
         process.terminate()
         process.join()
 
 
-def _run(started: Connection) -> None:
-    asyncio.run(_serve(started))
+def _run(started: Connection, responses: ctypes.c_uint64) -> None:
+    asyncio.run(_serve(started, responses))
 
 
-async def _serve(started: Connection) -> None:
-    server = await asyncio.start_server(_answer, "127.0.0.1", 0, backlog=1_000)
+async def _serve(started: Connection, responses: ctypes.c_uint64) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _answer(reader, writer, responses)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1_000)
     started.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, responses: ctypes.c_uint64) -> None:
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -53,6 +74,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
             )
             await writer.drain()
+            responses.value += 1
             if is_closing:
                 break
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -49,6 +49,12 @@ class OwnServer:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that leads its session."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End all its processes without a chance to clean up."""
         for process in self._processes():
