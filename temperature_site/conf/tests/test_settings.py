@@ -20,25 +20,9 @@ from temperature_site.conf import checks
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
 from temperature_site.conf.services import EMBEDDED_ENGINE, database_settings
+from temperature_site.conf.tests.settings_reader import settings_under
 
 LONG_KEY = "k" * 50
-
-
-def settings_under(environment: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
-    """Read settings in a process of their own, under nothing but this environment."""
-    code = f"""
-import json
-from django.conf import settings
-print(json.dumps({{name: getattr(settings, name) for name in {names!r}}}, default=str))
-"""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "temperature_site.settings", **environment},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def read(environment: dict[str, str], *names: str) -> dict[str, Any]:
