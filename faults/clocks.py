@@ -9,6 +9,9 @@ from pathlib import Path
 # Debian's package libfaketime, for whatever processor. The variant for programs with several threads.
 LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
+# libfaketime looks at the file once a second.
+SHARED_WITHIN_SECONDS = 2.0
+
 
 @cache
 def library() -> str:
@@ -22,17 +25,36 @@ def faked(offset: timedelta) -> dict[str, str]:
 
     Raises RuntimeError if libfaketime is not installed.
     """
-    if not offset:
-        return {}
+    return _preloaded() | {"FAKETIME": _written(offset)} if offset else {}
+
+
+def shared(file: Path) -> dict[str, str]:
+    """Return the environment of processes with one clock, which `set_shared` sets while they are running.
+
+    Raises RuntimeError if libfaketime is not installed.
+    """
+    return _preloaded() | {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1"}
+
+
+def set_shared(file: Path, offset: timedelta) -> None:
+    """Let the clocks that share this file be wrong by `offset`, within SHARED_WITHIN_SECONDS."""
+    new = file.with_suffix(".new")
+    new.write_text(f"{_written(offset)}\n")
+    new.replace(file)
+
+
+def _preloaded() -> dict[str, str]:
     if not library():
         raise RuntimeError("libfaketime is not installed. Install Debian's `faketime`.")
-    seconds = f"{offset.total_seconds():+.0f}"
     return {
         "LD_PRELOAD": library(),
-        "FAKETIME": seconds,
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "PYTHONPATH": str(Path(__file__).parent / "faketime"),
     }
+
+
+def _written(offset: timedelta) -> str:
+    return f"{offset.total_seconds():+.0f}"
 
 
 def jumping_zone(at: datetime, *, is_forward: bool) -> str:

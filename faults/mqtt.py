@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -58,7 +58,8 @@ class Sensor:
     """Publishes one reading each of new units, ten a second."""
 
     broker: OwnMosquitto
-    now: Callable[[], datetime]
+    # The time by the system's clocks.
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     published: list[str] = field(default_factory=list)
     _count: int = 0
     _is_ending: threading.Event = field(default_factory=threading.Event)

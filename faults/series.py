@@ -48,6 +48,7 @@ GROUPS = (
     Group(Conditions(environment={"WEB_WORKERS": "2"}), [*writing.FAULTS, *sources.FAULTS, *poison.FAULTS]),
     Group(Conditions(is_embedded=True), embedded.FAULTS),
     Group(Conditions(has_subscriber=True), subscribers.FAULTS),
+    Group(Conditions(has_shared_clock=True, sampled_every_seconds=30), clocks.HOURS_LATER),
     *(Group(Conditions(starts_at=start), faults) for start, faults in clocks.turns().items()),
 )
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import psutil
 
+from faults.injections.sources import set_transport
 from faults.starting import Conditions, running_trial, template_of
 from faults.trial import Trial
 
 WARM_UP_SECONDS = 120.0
+FAILING_SECONDS = 6.0
 MEASURED_EVERY_SECONDS = 30.0
 # The rest of what a process keeps, from the middle of the first third to that of the last.
 MOST_GROWTH_MB = 30.0
@@ -33,6 +35,10 @@ def soak(folder: Path, minutes: float) -> int:
         each.mkdir()
     with running_trial(own, Conditions(), template_of(template)) as trial:
         trial.begin()
+        # Sources that have failed are polled by the slow worker, which has loaded what it needs by then.
+        set_transport(trial, {"error_500": 1.0})
+        time.sleep(FAILING_SECONDS)
+        set_transport(trial, {})
         time.sleep(min(WARM_UP_SECONDS, minutes * 60 / 4))
         memory = _measure(trial, minutes)
         recovery_seconds = trial.recovered_after()

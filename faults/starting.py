@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 
-from faults.clocks import faked
+from faults.clocks import faked, set_shared, shared
 from faults.gateway import Gateway
 from faults.mqtt import Sensor, own_mosquitto
 from faults.preparation import Prepared
 from faults.probes import Probes
 from faults.servers import OwnPostgres, OwnRabbit, free_port
-from faults.trial import PROCESSES, RECOVERED_WITHIN, Trial
+from faults.trial import PROCESSES, RECOVERED_WITHIN, SHARED_CLOCK, Trial
 from faults.volumes import Volume
 from faults.writers import PolledSystem, Writers
 from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
@@ -34,9 +34,9 @@ PREPARE = "from faults.preparation import prepare; prepare({!r}, {!r}, {!r})"
 CREATE_PARTITIONS = "from readings.storage.partitions import ensure_partitions_ahead as e; e()"
 ROOT = Path(__file__).parent.parent
 DEFAULT_FLEET = ROOT / "simulator/model/fleets/default.json"
-SAMPLED_EVERY_SECONDS = 3
 # No message is sent while the database is being filled.
 NO_BROKER = "amqp://127.0.0.1:1//"
+SAMPLED_EVERY_SECONDS = 3
 RUN = ".venv/bin/python manage.py run"
 MINIMAL = {
     "SECRET_KEY": SECRET_KEY,
@@ -71,15 +71,18 @@ class Conditions:
 
     `broker_url`: another RabbitMQ than its own, into which no fault is injected. `transport`: faults of the customers'
     systems, for the simulator. `starts_at`: what all clocks of the system show when it is started, None for the right
-    time. `is_embedded`: the system is what `manage.py run` starts, with the embedded PostgreSQL and broker.
-    `has_subscriber`: with MQTT.
+    time. `has_shared_clock`: they can be set while it is running. `is_embedded`: the system is what `manage.py run`
+    starts, with the embedded PostgreSQL and broker. `has_subscriber`: with MQTT. `sampled_every_seconds`: how often the
+    simulated units measure.
     """
 
     broker_url: str = ""
     transport: str = ""
     starts_at: datetime | None = None
+    has_shared_clock: bool = False
     is_embedded: bool = False
     has_subscriber: bool = False
+    sampled_every_seconds: int = SAMPLED_EVERY_SECONDS
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +96,9 @@ def running_trial(folder: Path, conditions: Conditions, template: Path | Databas
     with ExitStack() as ended_last:
         offset = _offset(conditions.starts_at)
         clock = faked(offset)
+        if conditions.has_shared_clock:
+            set_shared(folder / SHARED_CLOCK, offset)
+            clock = shared(folder / SHARED_CLOCK)
         if conditions.is_embedded:
             postgres = rabbit = None
             ended_last.enter_context(Volume(folder / "data").mounted())
@@ -209,28 +215,30 @@ def _prepared(
     urls = _start_simulator(system, conditions)
     site = f"http://127.0.0.1:{system.environment['PORT']}"
 
-    def now() -> datetime:
-        return datetime.now(UTC) + offset
-
     processes = ("run",) if conditions.is_embedded else PROCESSES + (("subscriber",) if mosquitto else ())
-    return Trial(
+    trial = Trial(
         system=system,
         processes=processes,
         postgres=None,
         rabbit=None,
         urls=urls,
-        gateway=Gateway(site + prepared.push_path, prepared.push_token, now),
+        gateway=Gateway(site + prepared.push_path, prepared.push_token),
         receiver=receiver,
         probes=Probes(site),
         writers=Writers(site, prepared, polled, system, system.folder),
-        sensor=Sensor(mosquitto, now) if mosquitto else None,
+        sensor=Sensor(mosquitto) if mosquitto else None,
         clock_offset=offset,
     )
+    # The clocks of those who send go with the system's.
+    trial.gateway.now = trial.now
+    if trial.sensor:
+        trial.sensor.now = trial.now
+    return trial
 
 
 def _start_simulator(system: RunningSystem, conditions: Conditions) -> dict[str, str]:
     """Start the customers' systems and let the sources poll them; return their URLs by customer."""
-    arguments = ["--fleet", str(often_sampled_fleet(system.folder))]
+    arguments = ["--fleet", str(often_sampled_fleet(system.folder, conditions.sampled_every_seconds))]
     if conditions.transport:
         arguments += ["--transport", conditions.transport]
     urls = system.start_simulator(*arguments)
@@ -239,7 +247,7 @@ def _start_simulator(system: RunningSystem, conditions: Conditions) -> dict[str,
     return urls
 
 
-def often_sampled_fleet(folder: Path) -> Path:
+def often_sampled_fleet(folder: Path, every_seconds: int = SAMPLED_EVERY_SECONDS) -> Path:
     """Write the demo's fleet with units that measure every few seconds, by exact clocks; return the file.
 
     The readings of a period are compared, and a reading by an inexact clock may lie on the other side of its end.
@@ -249,7 +257,7 @@ def often_sampled_fleet(folder: Path) -> Path:
         customer["template"] = "pharmaceutical"
         for facility in customer["facilities"]:
             for unit in facility["units"]:
-                unit["reading_every_seconds"] = SAMPLED_EVERY_SECONDS
+                unit["reading_every_seconds"] = every_seconds
     file = folder / "fleet.json"
     file.write_text(json.dumps(customers))
     return file

@@ -12,6 +12,7 @@ from functools import partial
 
 import psycopg2
 
+from faults.clocks import SHARED_WITHIN_SECONDS, set_shared
 from faults.comparison import Accounts, Comparison, compare, message_ids
 from faults.gateway import Gateway
 from faults.mqtt import Sensor
@@ -26,6 +27,8 @@ PROCESSES = ("web", "worker", "message-worker", "slow-worker", "beat")
 RECOVERED_WITHIN = 180.0
 REPORTED_WITHIN = 60.0
 LOOK_EVERY = 0.2
+# In the trial's folder, what its clocks show.
+SHARED_CLOCK = "clock"
 
 POLLED_SINCE = """
 SELECT count(DISTINCT source_id) FROM delivery JOIN source ON source.id = source_id
@@ -69,6 +72,12 @@ class Trial:
     def now(self) -> datetime:
         """Return the time by the system's clocks."""
         return datetime.now(UTC) + self.clock_offset
+
+    def set_clocks(self, offset: timedelta) -> None:
+        """Set the shared clock of all processes and servers, and wait until it shows the new time everywhere."""
+        set_shared(self.system.folder / SHARED_CLOCK, offset)
+        self.clock_offset = offset
+        time.sleep(SHARED_WITHIN_SECONDS)
 
     def start_processes(self) -> None:
         """Start the system, and restart what ends from now on, as a service manager does."""

@@ -14,6 +14,7 @@ from faults.trial import PROCESSES, Trial
 MINUTES_OFF = 10
 # Beat and a worker have started by then, and work.
 OFF_SECONDS = 10.0
+BEAT_OFF = timedelta(hours=2)
 BEFORE_JUMP = timedelta(seconds=7)
 AFTER_JUMP_SECONDS = 5.0
 # How long before the end of a month, or the change of the clocks, the servers are started, and how long it takes.
@@ -30,6 +31,15 @@ def set_clocks_wrong(trial: Trial, rng: random.Random) -> None:
     trial.restart_with({name: faked(offset) for name, offset in offsets.items()})
     time.sleep(OFF_SECONDS)
     trial.restart_with({name: {} for name in PROCESSES})
+
+
+def leave_beat_off_for_hours(trial: Trial, _: random.Random) -> None:
+    """Stop beat, let two hours pass on every clock at once, and start it again: all that was measured is polled."""
+    if not library():
+        raise CannotInject("libfaketime is not installed (Debian's package `faketime`)")
+    trial.stop_processes("beat")
+    trial.set_clocks(BEAT_OFF)
+    trial.resume_processes("beat")
 
 
 def change_to_summer_time(trial: Trial, _: random.Random) -> None:
@@ -78,6 +88,7 @@ def _last_sunday_of_march(year: int) -> datetime:
     return last - timedelta(days=(last.weekday() + 1) % 7)
 
 
+HOURS_LATER = [Fault("beat is off for 2 hours", leave_beat_off_for_hours, tries=1)]
 FAULTS = [
     Fault("clocks are 10 minutes off", set_clocks_wrong, tries=10),
     Fault("local time jumps forward", change_to_summer_time, tries=2),

@@ -39,18 +39,18 @@ def respond_wrongly(trial: Trial, rng: random.Random) -> None:
     kinds = list(TRANSPORT_FAULTS)
     rng.shuffle(kinds)
     for kind in kinds:
-        _set_transport(trial, {kind: SHARE} | SHORT)
+        set_transport(trial, {kind: SHARE} | SHORT)
         time.sleep(FAULTY_SECONDS)
-    _set_transport(trial, {})
+    set_transport(trial, {})
 
 
 def respond_wrongly_in_every_way(trial: Trial, _: random.Random) -> None:
     """Let all transport faults happen together, to a fifth of the requests."""
     outcomes = dict.fromkeys(TRANSPORT_FAULTS[:6], SHARE / 6)
     rows = dict.fromkeys(TRANSPORT_FAULTS[6:], SHARE)
-    _set_transport(trial, outcomes | rows | SHORT)
+    set_transport(trial, outcomes | rows | SHORT)
     time.sleep(4 * FAULTY_SECONDS)
-    _set_transport(trial, {})
+    set_transport(trial, {})
 
 
 def hang(trial: Trial, rng: random.Random) -> None:
@@ -72,7 +72,8 @@ def _lateness_seconds(trial: Trial, customers: list[str]) -> float:
     return float(trial.database.value(LATENESS, [customers, since + timedelta(seconds=3)]))
 
 
-def _set_transport(trial: Trial, settings: dict[str, float]) -> None:
+def set_transport(trial: Trial, settings: dict[str, float]) -> None:
+    """Set the transport faults of all customers' systems."""
     for url in trial.urls.values():
         ask(f"{url}/simulate/transport", settings)
 
