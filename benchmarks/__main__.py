@@ -86,7 +86,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[], None]]:
-    from benchmarks.at_scale import day, growth, polling_rate, pushing, rest_api, updating
+    from benchmarks.at_scale import archive, day, growth, polling_rate, pushing, rest_api, updating
 
     return {
         "rest_api": rest_api.run,
@@ -95,6 +95,7 @@ def _scale_benchmarks() -> dict[str, Callable[[], None]]:
         "updating": updating.run,
         "polling_rate": polling_rate.run,
         "pushing": pushing.run,
+        "archive": archive.run,
     }
 
 

@@ -1,0 +1,101 @@
+"""A month in files and in its table: `python -m benchmarks --scale archive`.
+
+94 units measure every minute, a few seconds early or late, and are polled nine at a time every five minutes, so that
+the readings of a delivery have the same instant of arrival. BENCH_ARCHIVE_DAYS shortens the month.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+from django.db import connection
+
+from benchmarks.fleet import make_units
+from benchmarks.polling import verdict
+from readings.archive_models import ArchiveFile
+from readings.storage.archive.archiving import archive_month
+from readings.storage.archive.restoring import restore_month
+from readings.storage.archive.rows import INSTANT, SCHEMA, fill, sort
+from readings.storage.partitions import ensure_partitions, partition_name
+
+UNITS, UNITS_A_DELIVERY = 94, 9
+MONTH = date(2024, 3, 1)
+START = datetime(2024, 3, 1, tzinfo=UTC)
+DAYS = 31
+SECOND_US, MINUTE_US = 1_000_000, 60_000_000
+DELIVERED_EVERY_US = 5 * MINUTE_US
+MAX_HOT_BYTES, MAX_ARCHIVED_BYTES = 90.0, 5.0
+HOT_BYTES = "SELECT pg_total_relation_size(%s::regclass)"
+
+
+def run() -> None:
+    """Print bytes of a reading and the speed of archiving and restoring."""
+    days = int(os.environ.get("BENCH_ARCHIVE_DAYS") or DAYS)
+    ensure_partitions([START])
+    rows = month_of(make_units(UNITS, "ARCHIVE"), days)
+    fill(rows)
+    print(f"Archive: {UNITS} units, {len(rows):,} readings of {days} days")
+    hot_bytes = _hot_bytes() / len(rows)
+    seconds = _seconds(lambda: archive_month(MONTH))
+    archived_bytes = sum(ArchiveFile.objects.filter(replaced_at=None).values_list("byte_count", flat=True)) / len(rows)
+    restored = _seconds(lambda: restore_month(MONTH))
+    print(f"{'bytes a reading in the table':<42}{hot_bytes:>10.1f}{_of(hot_bytes, MAX_HOT_BYTES)}")
+    print(f"{'bytes an archived reading':<42}{archived_bytes:>10.2f}{_of(archived_bytes, MAX_ARCHIVED_BYTES)}")
+    print(f"{'archived, restored readings a second':<42}{len(rows) / seconds:>10,.0f}{len(rows) / restored:>10,.0f}")
+
+
+def month_of(unit_sensors: list[tuple[int, int]], days: int) -> pl.DataFrame:
+    """Return the readings of the units, with the instants of their arrival."""
+    rng = np.random.default_rng(8)
+    start_us = int(START.timestamp()) * SECOND_US
+    grid = start_us + MINUTE_US // 2 + np.arange(days * 1_440, dtype=np.int64) * MINUTE_US
+    size = len(grid)
+    frames = []
+    arrivals = grid
+    for number, (unit_id, sensor_id) in enumerate(unit_sensors):
+        if number % UNITS_A_DELIVERY == 0:
+            offset = int(rng.integers(0, DELIVERED_EVERY_US))
+            delivery = (grid - start_us + MINUTE_US) // DELIVERED_EVERY_US
+            took = rng.integers(0, 2 * SECOND_US, int(delivery[-1]) + 1)
+            arrivals = start_us + (delivery + 1) * DELIVERED_EVERY_US + offset + took[delivery]
+        recorded = grid + rng.integers(-3, 4, size) * SECOND_US
+        frames.append(
+            pl.DataFrame(
+                {
+                    "storage_unit_id": np.full(size, unit_id, np.int32),
+                    "recorded_at": pl.Series(recorded).cast(INSTANT),
+                    "sensor_id": np.full(size, sensor_id, np.int32),
+                    "temperature_c": np.round(5 + np.sin(grid / (45 * MINUTE_US)) + rng.normal(0, 0.15, size), 1),
+                    "scale": ["C"] * size,
+                    "quality_score": np.where(rng.random(size) < 0.98, 1.0, 0.97),
+                    "equipment_status_id": np.full(size, 1, np.int16),
+                    "created_at": pl.Series(arrivals).cast(INSTANT),
+                },
+                schema=SCHEMA,
+            )
+        )
+    return sort(pl.concat(frames))
+
+
+def _hot_bytes() -> int:
+    """Return the size of the month's partition with its indexes, after VACUUM."""
+    name = partition_name(START)
+    with connection.cursor() as cursor:
+        cursor.execute(f"VACUUM ANALYZE {name}")
+        cursor.execute(HOT_BYTES, [name])
+        return int(cursor.fetchone()[0])
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _of(found: float, most: float) -> str:
+    return f"   at most {most:g}: {verdict(found <= most)}"
