@@ -1,0 +1,104 @@
+"""The archive in a storage that is not a folder, such as a bucket: files are copied before they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage
+from pytest_django import Settings
+from typing_extensions import override
+
+from customers.models import Sensor
+from readings.archive_models import ArchiveFile
+from readings.models import Reading
+from readings.storage.archive import files, windows
+from readings.storage.archive.archiving import archive_month
+from readings.storage.archive.restoring import restore_month
+from readings.storage.archive.state import ArchiveUnavailable
+from readings.storage.archive.tests.test_archive import IN_MONTH, readings
+from readings.storage.archive.tests.world import MONTH, answers, fill
+
+pytestmark = pytest.mark.django_db
+
+
+class Bucket(Storage):
+    """A storage without paths, as those of django-storages are."""
+
+    contents: ClassVar[dict[str, bytes]] = {}
+
+    def _open(self, name: str, mode: str) -> ContentFile[bytes]:
+        if name not in self.contents:
+            raise FileNotFoundError(name)
+        return ContentFile(self.contents[name], name)
+
+    def _save(self, name: str, content: File[bytes]) -> str:
+        self.contents[name] = content.read()
+        return name
+
+    @override
+    def exists(self, name: str) -> bool:
+        return name in self.contents
+
+    @override
+    def size(self, name: str) -> int:
+        return len(self.contents[name])
+
+    @override
+    def delete(self, name: str) -> None:
+        del self.contents[name]
+
+    @override
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        return [], [name.removeprefix(f"{path}/") for name in self.contents if name.startswith(f"{path}/")]
+
+
+@pytest.fixture(autouse=True)
+def cache(settings: Settings, folder: Path) -> Path:
+    """Archive to a storage without paths; return the folder of the copies."""
+    Bucket.contents.clear()
+    settings.STORAGES = settings.STORAGES | {"archive": {"BACKEND": f"{__name__}.Bucket"}}
+    settings.DATA_DIR = folder
+    return folder / "archive-cache"
+
+
+def forget_copies(cache: Path) -> None:
+    """Forget what was read, as another machine has not read it."""
+    for copy in cache.iterdir():
+        copy.unlink()
+    files.forget_checks()
+    windows.forget()
+
+
+def test_a_month_answers_as_before_and_comes_back(sensors: list[Sensor], cache: Path) -> None:
+    fill(sensors)
+    stored, before = readings(), answers(sensors)
+    archive_month(MONTH)
+    forget_copies(cache)
+
+    assert not Reading.objects.filter(**IN_MONTH).exists()
+    assert repr(answers(sensors)) == repr(before)
+    restore_month(MONTH)
+    assert readings() == stored
+
+
+def test_a_file_that_is_missing_is_an_error(sensors: list[Sensor], cache: Path) -> None:
+    fill(sensors)
+    archive_month(MONTH)
+    forget_copies(cache)
+    files.archive_storage().delete(ArchiveFile.objects.get().name)
+    with pytest.raises(ArchiveUnavailable, match="is missing"):
+        answers(sensors)
+
+
+def test_a_damaged_copy_is_an_error(sensors: list[Sensor], cache: Path) -> None:
+    fill(sensors)
+    archive_month(MONTH)
+    [copy] = cache.iterdir()
+    copy.write_bytes(copy.read_bytes()[:-1])
+    files.forget_checks()
+    windows.forget()
+    with pytest.raises(ArchiveUnavailable, match="is damaged"):
+        answers(sensors)
