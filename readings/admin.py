@@ -7,8 +7,9 @@ measured.
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Sum
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -29,6 +30,7 @@ from core.web.admin import (
     list_link,
 )
 from customers.models import Sensor, StorageUnit
+from readings.archive_models import ArchivedMonth, ArchiveFile
 from readings.models import EquipmentStatus, LatestReading, ListedFutureReading, ListedReading, Measurement
 from readings.units.condition import UnitState
 from readings.units.formatting import UNKNOWN_TEXT, exact_temperature_text
@@ -236,3 +238,61 @@ class EquipmentStatusAdmin(ReadOnlyAdmin[EquipmentStatus]):
         """Return whether the roll-ups count the status."""
         counted = (EquipmentStatus.NORMAL, EquipmentStatus.WARNING, EquipmentStatus.ERROR)
         return "counted by the roll-ups" if status.pk in counted else UNKNOWN_TEXT
+
+
+class ArchiveFileInline(admin.TabularInline[ArchiveFile, ArchivedMonth]):
+    """The files of a month, also those that were replaced and remain for a while."""
+
+    model = ArchiveFile
+    readonly_fields = ["name", "byte_count", "reading_count", "unit_count", "sha256", "written_at", "replaced_at"]
+    fields = (*readonly_fields,)
+    extra = 0
+    can_delete = False
+
+    @override
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(ArchivedMonth)
+class ArchivedMonthAdmin(ReadOnlyAdmin[ArchivedMonth]):
+    """The months whose readings are in files, were restored, or could not be archived."""
+
+    list_display = ["month_text", "state", "readings", "size", "changed_at", "restored_until", "problem"]
+    list_filter = ["is_archived"]
+    fields = ["month", "is_archived", "changed_at", "restored_until", "problem", "failed_at"]
+    inlines = [ArchiveFileInline]
+
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedMonth]:
+        live = Q(files__replaced_at=None)
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                reading_count=Sum("files__reading_count", filter=live, default=0),
+                byte_count=Sum("files__byte_count", filter=live, default=0),
+            )
+        )
+
+    @admin.display(description="month", ordering="month")
+    def month_text(self, month: ArchivedMonth) -> str:
+        """Return the month as the commands name it."""
+        return str(month)
+
+    @admin.display
+    def state(self, month: ArchivedMonth) -> SafeString:
+        """Return where the readings are as a badge."""
+        if month.problem:
+            return badge("not archived", "bad", month.problem)
+        return badge("archived", "good") if month.is_archived else badge("in the database", "neutral")
+
+    @admin.display(description="archived readings", ordering="reading_count")
+    def readings(self, month: ArchivedMonth) -> str:
+        """Return the number of readings in the month's files."""
+        return f"{month.reading_count:,}"  # type: ignore[attr-defined]  # annotated by get_queryset
+
+    @admin.display(ordering="byte_count")
+    def size(self, month: ArchivedMonth) -> str:
+        """Return the size of the month's files."""
+        return filesizeformat(month.byte_count)  # type: ignore[attr-defined]  # as above

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from customers.models import Sensor
-from readings.archive_models import ArchivedMonth, RecalledUnit
+from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
 from readings.storage.archive import due, files, reading, windows
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.reading import recall
@@ -17,6 +19,7 @@ from readings.storage.archive.tests.test_archive import NOON
 from readings.storage.archive.tests.world import MONTH, answers, fill
 from readings.tasks import archive_readings
 from tests.api_clients import client_of
+from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +82,18 @@ def test_a_missing_file_is_named_even_if_units_are_recalled(
 
     with pytest.raises(ArchiveUnavailable, match=name):
         answers(sensors)
+
+
+def test_the_admin_lists_archived_months_with_the_files_that_count(sensors: list[Sensor], client: Client) -> None:
+    fill(sensors[:1])
+    archive_month(MONTH)
+    client.force_login(StaffFactory())
+    (file,) = ArchiveFile.objects.all()
+
+    listed = client.get(reverse("admin:readings_archivedmonth_changelist")).content.decode()
+    page = client.get(reverse("admin:readings_archivedmonth_change", args=[MONTH])).content.decode()
+
+    assert f'<td class="field-readings">{file.reading_count:,}</td>' in listed
+    assert 'class="badge badge-good" title="">archived<' in listed
+    assert file.name in page
+    assert file.sha256 in page
