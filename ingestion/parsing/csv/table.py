@@ -40,6 +40,7 @@ _MAYBE_NO_ROW = frozenset(
 )
 _TITLE_WORD = re.compile(r"temp|[°º˚]|celsius|fahrenheit|unit|scale|time|value", re.I)
 _DATE = re.compile(r"\d.*\d")
+_MAX_REMEMBERED = 100
 _NO_READING = ("line that is no reading", "lines that are no readings")
 
 
@@ -64,6 +65,8 @@ class Table:
         # Another header has another line; a line with a scale only keeps it.
         self._is_scale_line = self._header_count > 1 and header.line == self.header.line
         self._has_rows_below = False
+        # Lines that are no headers either when they occur again.
+        self._no_headers: set[str] = set()
         self.header = header
         self._constants: dict[int, str] = {}
         column = header.layout.zone_column
@@ -225,8 +228,10 @@ class Table:
         kept: list[RejectedReading] = []
         for each in sorted(rejected, key=lambda row: row.row_number):
             self._refuse_another_device(each)
-            if each.reason in _MAYBE_NO_ROW and _TITLE_WORD.search(each.raw):
+            if each.reason in _MAYBE_NO_ROW and _TITLE_WORD.search(each.raw) and each.raw not in self._no_headers:
                 header = self._header_at(each, block)
+                if header is None and len(self._no_headers) < _MAX_REMEMBERED:
+                    self._no_headers.add(each.raw)
                 if header is not None and (header.line, header.scales) != (self.header.line, self.header.scales):
                     return kept, header
                 if header is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ingestion.parsing.csv.header import CsvHeader
+from ingestion.parsing.fields.layout import MissingColumn
 from ingestion.parsing.tests.parsing import RECEIVED_AT, csv_body, csv_row, parse, unreadable
 from ingestion.sources.mapping import FieldMapping
 
@@ -128,3 +130,17 @@ def test_temperatures_of_a_column_of_quantities_are_sensors() -> None:
         ("Air temperature", 4.5),
         ("Core temperature", 5.5),
     ]
+
+
+def test_a_line_that_only_looks_like_a_header_is_examined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    examined: list[str] = []
+
+    def parse_header(lines: list[str], *_: object, **__: object) -> CsvHeader:
+        examined.append(lines[0])
+        raise MissingColumn("no column for the time")
+
+    monkeypatch.setattr("ingestion.parsing.csv.table.parse_header", parse_header)
+    body = csv_body(csv_row(), "temp,unit", csv_row(timestamp="2026-11-05T10:12:00Z"), "temp,unit", "temp")
+    parsed = parse(body)
+    assert (len(parsed.rows), len(parsed.rejected)) == (2, 3)
+    assert examined == ["temp,unit", "temp"]
