@@ -72,6 +72,7 @@ class BatchBuilder:
     def build(self, converted: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
         """Return a batch of rows of CONVERTED_SCHEMA, in file order, and of the pending rows that they resolve."""
         rejected = list(rejected)
+        self._checks.note_hours(converted)
         pending_raw: dict[int, str] = {}
         if self._zone == "UTC" or not converted["is_local"].any():
             resolved = converted

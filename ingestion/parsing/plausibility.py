@@ -22,6 +22,8 @@ _ADVICE = "If it reports a fault, add it to the error values."
 # Where cold stores and rooms are: beyond it, the median of a body suggests another scale.
 _USUAL_C = (-100.0, 60.0)
 _YEARS_AGO_US = 2 * 365 * DAY_US
+_HOUR_US = DAY_US // 24
+_SENSOR = ["facility_code", "unit_code", "sensor_code"]
 
 
 class PlausibilityChecks:
@@ -34,6 +36,7 @@ class PlausibilityChecks:
         self._first = self._last = 0
         self._count = self._measured = 0
         self._unusual: tuple[float, str] | None = None
+        self._has_other_hours = self._repeats_hours = False
 
     def add(self, rows: pl.DataFrame) -> None:
         """Check rows of CONVERTED_SCHEMA."""
@@ -49,6 +52,28 @@ class PlausibilityChecks:
         if highest > _USUAL_C[1] or lowest < _USUAL_C[0]:
             self._check_scale(rows)
 
+    def note_hours(self, rows: pl.DataFrame) -> None:
+        """Look for local times of a clock of 12 hours in rows of CONVERTED_SCHEMA, in file order.
+
+        None of them is before one or after 12:59, and where the clock begins again a sensor's time jumps back, or on
+        where the newest row is first, by almost 12 hours within a day.
+        """
+        if self._has_other_hours or not rows["is_local"].any():
+            return
+        local = rows.filter("is_local")
+        hours = local["wall"].to_numpy() // _HOUR_US % 24
+        self._has_other_hours = bool(hours.min() < 1 or hours.max() > 12)
+        if self._has_other_hours or self._repeats_hours:
+            return
+        before = pl.col("wall").shift().over(_SENSOR)
+        steps = local.select(
+            step=(pl.col("wall") - before).abs(), is_same_day=pl.col("wall") // DAY_US == before // DAY_US
+        ).drop_nulls()
+        typical = steps["step"].median()
+        if isinstance(typical, float) and 0 < typical <= 3 * _HOUR_US:
+            is_jump = (12 * _HOUR_US - pl.col("step")).abs() <= 2 * typical
+            self._repeats_hours = not steps.filter("is_same_day", is_jump).is_empty()
+
     def sentences(self) -> list[str]:
         """Return all notes on the body."""
         notes = self._rules.notes
@@ -58,6 +83,11 @@ class PlausibilityChecks:
             notes.tell(
                 "No row has a temperature. Check the temperature field, and whether a sheet has formulas without"
                 " values."
+            )
+        if self._repeats_hours and not self._has_other_hours:
+            notes.tell(
+                "The times look like those of a clock of 12 hours without AM and PM, and were read as before noon."
+                " Export them with AM and PM or with 24 hours."
             )
         if self._unusual:
             value, scale = self._unusual

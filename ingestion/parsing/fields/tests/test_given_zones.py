@@ -67,3 +67,29 @@ def test_a_zone_below_the_rows_is_noted() -> None:
     note = "A line below the header gives the zone UTC-06:00, which was not applied. Set the time zone."
     assert note in parse(body, default_unit="u").notes
     assert note not in parse(body, FieldMapping(time_zone="America/Chicago"), default_unit="u").notes
+
+
+def twelve_hours(start: int, stop: int, step: int = 1) -> list[str]:
+    """Return the hours of a day from `start` to `stop` as a clock of 12 hours shows them."""
+    return [f"2026-11-20 {(hour - 1) % 12 + 1:02}:00" for hour in range(start, stop, step)]
+
+
+@pytest.mark.parametrize("times", [twelve_hours(9, 16), twelve_hours(9, 16)[::-1], twelve_hours(7, 20, 3)])
+def test_a_clock_of_12_hours_without_am_and_pm_is_told(times: list[str]) -> None:
+    body = "Time,Temp C\n" + "".join(f"{time},4.5\n" for time in times)
+    assert any("clock of 12 hours" in note for note in parse(body, default_unit="u").notes)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(f"2026-11-20 {hour:02}:00", "a") for hour in (*range(1, 13), *range(13, 15))],
+        [(f"2026-11-20 {hour:02}:00", unit) for unit in "ab" for hour in range(1, 13)],
+        [(f"2026-11-{day} {hour:02}:00", "a") for day in (20, 21) for hour in (8, 9, 10)],
+        [("2026-11-20 12:00", "a"), ("2026-11-20 01:00", "a")],
+    ],
+    ids=["24 hours", "several units", "mornings", "two rows in disorder"],
+)
+def test_other_times_before_noon_are_not(rows: list[tuple[str, str]]) -> None:
+    body = "Time,Unit,Temp C\n" + "".join(f"{time},{unit},4.5\n" for time, unit in rows)
+    assert not any("clock of 12 hours" in note for note in parse(body).notes)
