@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import ctypes
 import re
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ _NEWLINE = ord("\n")
 _CHUNK_BYTES = 1 << 18
 _LINE_CHUNK_BYTES = 1 << 12
 _SNIFFED_BYTES = 1 << 12
+# A longer body takes so much memory that what earlier ones have left is returned first.
+_LARGE_BYTES = 1 << 20
+# glibc's; other C libraries have none.
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 # Of every second byte of Latin text in UTF-16.
 _MIN_SHARE_OF_NULS = 0.7
 # Declared by default rather than by knowledge: whether the body is UTF-8 is seen in it.
@@ -132,9 +137,12 @@ class ByteStream:
         parts, missing = [self._ahead[:size]], size - len(self._ahead[:size])
         self._ahead = self._ahead[size:]
         while missing and (part := self._reader.read(missing)):
+            is_large = self._count > _LARGE_BYTES
             self._count += len(part)
             if self._count > self._limit:
                 raise too_large(self._limit)
+            if self._count > _LARGE_BYTES and not is_large:
+                return_freed_memory()
             parts.append(part)
             missing -= len(part)
         return parts[1] if len(parts) == 2 and not parts[0] else b"".join(parts)
@@ -157,6 +165,12 @@ class ByteStream:
     def is_at_end(self) -> bool:
         """Whether all bytes have been read."""
         return not self.peek(1)
+
+
+def return_freed_memory() -> None:
+    """Return the free pages between blocks in use to the operating system, which the C library keeps for later ones."""
+    if _trim is not None:
+        _trim(0)
 
 
 def read_blocks(stream: ByteStream, size: int, max_rows: int | None = None) -> Iterator[bytes]:
