@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import Locale
+from babel import Locale, localedata
 
 # Languages in which data loggers write the names of months and days.
 _LANGUAGES = (
@@ -72,8 +73,8 @@ def plain_meridiem(text: str) -> str:
 
 def english_names(text: str) -> str:
     """Return a text with the names of its months in English, as strptime reads them."""
-    english = Locale("en").months["format"]["abbreviated"]
-    return _WORD.sub(lambda match: english.get(_months().get(_key(match[0]), 0), match[0]), text)
+    names = _names()
+    return _WORD.sub(lambda match: names.english.get(names.months.get(_key(match[0]), 0), match[0]), text)
 
 
 def zone_word(text: str) -> re.Match[str] | None:
@@ -120,7 +121,7 @@ def _without_zone(text: str) -> tuple[str, int | None, str]:
         rest = text[: match.start()] + text[match.end() :]
         return rest.strip(), -minutes if match["sign"] == "-" else minutes, ""
     match = zone_word(text)
-    if match is None or _key(match["word"]) in _months():
+    if match is None or _key(match["word"]) in _names().months:
         return text, None, ""
     offset = zone_minutes(match["word"])
     rest = _BLANKS.sub(" ", text[: match.start()] + text[match.end() :]).strip()
@@ -129,14 +130,16 @@ def _without_zone(text: str) -> tuple[str, int | None, str]:
 
 def _with_numeric_month(text: str) -> str:
     """Return "13 Mar 2026 10:00", "Mar 13, 2026 10:00" and the like as "2026-03-13 10:00"."""
-    words = [(match, _months().get(_key(match[0]))) for match in _WORD.finditer(text) if match[0] not in ("AM", "PM")]
+    words = [
+        (match, _names().months.get(_key(match[0]))) for match in _WORD.finditer(text) if match[0] not in ("AM", "PM")
+    ]
     months = [(match, month) for match, month in words if month]
     if len(months) != 1:
         return text
     match, month = months[0]
     marked = f"{text[: match.start()]}@{month}@{text[match.end() :]}"
     for other, _ in words:
-        if other is not match and _key(other[0]) in _days():
+        if other is not match and _key(other[0]) in _names().days:
             marked = marked.replace(other[0], "", 1)
     marked = _BLANKS.sub(" ", marked.lstrip(" ,.")).strip()
     for pattern in (_MONTH_SECOND, _MONTH_FIRST, _YEAR_LAST, _YEAR_FIRST):
@@ -149,26 +152,35 @@ def _key(word: str) -> str:
     return word.rstrip(".").casefold()
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The numbers of months by their names, names of days, and the English abbreviations of months by their numbers."""
+
+    months: dict[str, int]
+    days: frozenset[str]
+    english: dict[int, str]
+
+
 @lru_cache(maxsize=1)
-def _months() -> dict[str, int]:
-    """Return the number of each month by its names; a name of different months in two languages is left out."""
+def _names() -> _Names:
+    """Return the names in all languages; a name of different months in two languages is left out.
+
+    What babel has loaded of each language, a MiB or more, is forgotten.
+    """
     numbers: dict[str, set[int]] = {}
+    days: set[str] = set()
+    english = Locale("en").months["format"]["abbreviated"]
     for language in _LANGUAGES:
-        for names in _names(language, "months"):
+        locale = Locale(language)
+        for names in _of_all_widths(locale.months):
             for number, name in names.items():
                 numbers.setdefault(_key(name), set()).add(int(number))
+        days |= {_key(name) for names in _of_all_widths(locale.days) for name in names.values()}
+        localedata.clear_caches()
     numbers["sept"] = {9}
-    return {name: found.pop() for name, found in numbers.items() if len(found) == 1 and len(name) > 1}
+    months = {name: found.pop() for name, found in numbers.items() if len(found) == 1 and len(name) > 1}
+    return _Names(months, frozenset(days), {int(number): str(name) for number, name in english.items()})
 
 
-@lru_cache(maxsize=1)
-def _days() -> frozenset[str]:
-    return frozenset(
-        _key(name) for language in _LANGUAGES for names in _names(language, "days") for name in names.values()
-    )
-
-
-def _names(language: str, kind: str) -> list[dict[int, str]]:
-    locale = Locale(language)
-    widths = locale.months if kind == "months" else locale.days
+def _of_all_widths(widths: Mapping[str, Mapping[str, Mapping[int, str]]]) -> list[Mapping[int, str]]:
     return [widths[context][width] for context in ("format", "stand-alone") for width in ("abbreviated", "wide")]
