@@ -94,6 +94,7 @@ def _template(ending: str, origin: str, fill: Callable[[Database], None]) -> str
         if not server.rowcount:
             # Under its name only once it is complete: a failure leaves nothing that looks like a template.
             unfinished = _database(f"{name}_new")
+            server.execute(f"DROP DATABASE IF EXISTS {unfinished.name}")
             server.execute(f"CREATE DATABASE {unfinished.name} TEMPLATE {origin}")
             fill(unfinished)
             server.execute(f"ALTER DATABASE {unfinished.name} RENAME TO {name}")
