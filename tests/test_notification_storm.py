@@ -148,7 +148,7 @@ def test_killed_workers_lose_no_message(broker_url: str, tmp_path: Path) -> None
         wait_until(
             "every message is sent",
             lambda: restart_worker_if_ended(system) and system.database.value(SENT) == ALARMS,
-            seconds=60,
+            seconds=180,
         )
 
         ids = {identity for (identity,) in system.database.rows(IDS)}

@@ -148,7 +148,7 @@ def customers_with_readings(run: Run) -> set[str]:
 def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_run: Callable[[], Run]) -> None:
     run = start_run()
     began = time.monotonic()
-    wait_until("the web process answers", run.is_answering, seconds=60)
+    wait_until("the web process answers", run.is_answering, seconds=120)
     wait_until("it says where to look", run.is_announced, seconds=10)
     assert "Sign in as" in run.text()
     wait_until("ten customers have readings", lambda: len(customers_with_readings(run)) == 10, seconds=60, look_every=1)
@@ -161,13 +161,13 @@ def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_
 
 def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[], Run]) -> None:
     killed = start_run()
-    wait_until("the web process answers", killed.is_answering, seconds=60)
+    wait_until("the web process answers", killed.is_answering, seconds=120)
     killed.process.kill()
     killed.process.wait()
     assert killed.left_behind() != []
 
     run = start_run()
-    wait_until("it says where to look", run.is_announced, seconds=60)
+    wait_until("it says where to look", run.is_announced, seconds=120)
 
     assert "that an earlier run left behind" in run.text()
     assert run.press_ctrl_c() == 0
@@ -176,7 +176,7 @@ def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[
 
 def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Callable[[], Run]) -> None:
     run = start_run()
-    wait_until("the web process answers", run.is_answering, seconds=60)
+    wait_until("the web process answers", run.is_answering, seconds=120)
     beat = next(process for process in marked_processes(str(run.data_dir)) if "beat" in words(process))
 
     beat.kill()
@@ -187,7 +187,7 @@ def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Cal
 
 def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run]) -> None:
     run = start_run(DEMO="false", SECRET_KEY="of-this-test-" + "x" * 50)
-    wait_until("it says where to look", run.is_announced, seconds=60)
+    wait_until("it says where to look", run.is_announced, seconds=120)
 
     assert "Sign in as" not in run.text()
     assert "create an account with `python manage.py createsuperuser`" in run.text()

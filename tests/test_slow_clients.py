@@ -61,16 +61,22 @@ class SlowClients:
 
 
 def test_a_hundred_slow_clients_delay_others_by_at_most_a_second(port: int) -> None:
+    # What the first requests of a process take, and other work on the machine, is no delay by these clients.
+    alone = [seconds_of_a_request(port) for _ in range(REQUESTS)]
     with ExitStack() as closing:
         clients = SlowClients(port, closing)
-        seconds = []
+        beside = []
         for _ in range(REQUESTS):
             clients.drip()
-            began = time.monotonic()
-            assert requests.get(f"http://127.0.0.1:{port}/ping", timeout=30).status_code == 200
-            seconds.append(time.monotonic() - began)
+            beside.append(seconds_of_a_request(port))
 
-    assert max(seconds) <= MOST_SECONDS, seconds
+    assert max(beside) - max(alone) <= MOST_SECONDS, (alone, beside)
+
+
+def seconds_of_a_request(port: int) -> float:
+    began = time.monotonic()
+    assert requests.get(f"http://127.0.0.1:{port}/ping", timeout=30).status_code == 200
+    return time.monotonic() - began
 
 
 def test_a_header_that_drips_is_given_up(port: int) -> None:
