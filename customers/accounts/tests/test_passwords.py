@@ -37,6 +37,11 @@ def test_repetitions_and_sequences_are_rejected(password: str) -> None:
     assert "repetition" in codes(password)
 
 
+@pytest.mark.parametrize("password", ["password123", "Password123", "liverpool1", "1q2w3e4r5t"])
+def test_common_passwords_are_rejected(password: str) -> None:
+    assert "password_too_common" in codes(password)
+
+
 @pytest.mark.parametrize("password", ["correct horse battery", "4#kPz!29vQx&", "rain in may 2026"])
 def test_other_passwords_are_accepted(password: str) -> None:
     assert codes(password) == set()

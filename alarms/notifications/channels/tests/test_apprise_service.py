@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from alarms.models import Attempt, Channel
 from alarms.notifications.channels import apprise_service
 from alarms.notifications.channels.apprise_service import has_fixed_hosts, settings_error
 from alarms.notifications.tests.delivery import deliver_due
+from core.http.addresses import Endpoint
 from tests.alarm_factories import ChannelFactory, MessageFactory
 
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alarms"
@@ -118,3 +122,22 @@ def test_a_failure_states_its_reason_without_secrets(answers: Answers) -> None:
     assert attempt.outcome == Attempt.Outcome.FAILED
     assert "403" in attempt.answer
     assert "TIiajkdnlazkcOXrIdevi7FQ" not in attempt.answer
+
+
+@pytest.mark.django_db
+def test_neither_a_proxy_of_the_environment_nor_a_private_address_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(host: str, port: int) -> list[Endpoint]:
+        return [Endpoint(socket.AF_INET, ("127.0.0.1", port), ip_address("127.0.0.1"))]
+
+    monkeypatch.setattr("core.http.addresses._ask_resolver", resolve)
+    MessageFactory(channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=SLACK))
+    with closing(socket.create_server(("127.0.0.1", 0))) as canary:
+        canary.setblocking(False)
+        for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{canary.getsockname()[1]}")
+
+        (attempt,) = deliver_due()
+
+        with pytest.raises(BlockingIOError):
+            canary.accept()
+    assert attempt.outcome == Attempt.Outcome.FAILED
