@@ -1,4 +1,4 @@
-"""Times are read by what tells their zone and their half of the day; what is not understood is told."""
+"""Times are read by what tells their zone and their half of the day; what is not understood is noted."""
 
 from __future__ import annotations
 
