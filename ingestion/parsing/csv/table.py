@@ -65,8 +65,8 @@ class Table:
         # Another header has another line; a line with a scale only keeps it.
         self._is_scale_line = self._header_count > 1 and header.line == self.header.line
         self._has_rows_below = False
-        # Lines that are no headers either when they occur again.
-        self._no_headers: set[str] = set()
+        # Lines that are no headers, each with the one below it, which may be of units: nor are they when they recur.
+        self._no_headers: set[tuple[bytes, ...]] = set()
         self.header = header
         self._constants: dict[int, str] = {}
         column = header.layout.zone_column
@@ -228,10 +228,8 @@ class Table:
         kept: list[RejectedReading] = []
         for each in sorted(rejected, key=lambda row: row.row_number):
             self._refuse_another_device(each)
-            if each.reason in _MAYBE_NO_ROW and _TITLE_WORD.search(each.raw) and each.raw not in self._no_headers:
+            if each.reason in _MAYBE_NO_ROW and _TITLE_WORD.search(each.raw):
                 header = self._header_at(each, block)
-                if header is None and len(self._no_headers) < _MAX_REMEMBERED:
-                    self._no_headers.add(each.raw)
                 if header is not None and (header.line, header.scales) != (self.header.line, self.header.scales):
                     return kept, header
                 if header is not None:
@@ -275,6 +273,9 @@ class Table:
         if scale := scale_entry(line.raw):
             return replace(self.header.with_scale(scale), line_number=line.row_number)
         index = line.row_number - block.first_number
+        beginning = tuple(block.lines[index : index + 2])
+        if beginning in self._no_headers:
+            return None
         lines = [each.decode() for each in block.lines[index : index + 50]]
         try:
             header = parse_header(
@@ -285,6 +286,8 @@ class Table:
                 first_number=line.row_number,
             )
         except MissingColumn:
+            if len(self._no_headers) < _MAX_REMEMBERED:
+                self._no_headers.add(beginning)
             return None
         zone = self.header.layout.zone
         header = replace(header, devices=self.header.devices).with_zone(zone if zone and zone.why == BODY else None)
