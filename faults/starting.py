@@ -18,12 +18,13 @@ import psutil
 from faults.clocks import faked, set_shared, shared
 from faults.gateway import Gateway
 from faults.mqtt import Sensor, own_mosquitto
+from faults.polled_system import PolledSystem
 from faults.preparation import Prepared
 from faults.probes import Probes
 from faults.servers import OwnPostgres, OwnRabbit, free_port
 from faults.trial import PROCESSES, RECOVERED_WITHIN, SHARED_CLOCK, Trial
 from faults.volumes import Volume
-from faults.writers import PolledSystem, Writers
+from faults.writers import Writers
 from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 from temperature_site.dev.processes import marked_processes
 from tests.databases import Database

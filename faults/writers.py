@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -12,9 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from faults.polled_system import PolledSystem
 from faults.preparation import WRITERS, WRITERS_FACILITY, WRITERS_UNITS, Prepared
 from tests.running_system import RunningSystem
 
@@ -66,42 +65,6 @@ def readings_from(first: datetime, rng: random.Random) -> list[Written]:
     ]
 
 
-class PolledSystem:
-    """A customer's system that serves another part of the readings, in another order, to each request."""
-
-    def __init__(self) -> None:
-        self.readings: list[Written] = []
-        self.count = 0
-        polled, rng = self, random.Random(1)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                polled.count += 1
-                body = json.dumps([each.named for each in _batch(polled.readings, rng)]).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Log nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """What the writers' source requests."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/readings"
-
-    def end(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @dataclass
 class Writers:
     """Four writers push to a source, two use the REST API, one imports files, and one is polled."""
@@ -119,7 +82,9 @@ class Writers:
     def write(self, readings: list[Written], rng: random.Random) -> None:
         """Send all readings in all ways at once, and return when everything is acknowledged."""
         self.count += 1
-        self.polled.readings = readings
+        # Another part of the readings, in another order, for each request.
+        polled_rng = random.Random(rng.getrandbits(32))
+        self.polled.rows = lambda _: [each.named for each in _batch(readings, polled_rng)]
         ways = [*[self._push] * 4, *[self._send_in_bulk] * 2, self._import]
         with ThreadPoolExecutor(len(ways)) as threads:
             writing = [threads.submit(way, _batches(readings, rng)) for way in ways]

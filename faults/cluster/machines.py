@@ -18,12 +18,13 @@ from typing_extensions import override
 
 from faults.cluster.servers import ClusteredRabbit, HAProxy, PgBouncer, Replica, rabbit_cluster
 from faults.gateway import Gateway
+from faults.polled_system import PolledSystem
 from faults.preparation import Prepared
 from faults.probes import ANSWER_SECONDS, Probes
 from faults.servers import OwnPostgres, free_port
 from faults.starting import POLL_SIMULATOR, PREPARE, TICK_OFTEN, often_sampled_fleet
 from faults.trial import RECOVERED_WITHIN, Trial
-from faults.writers import PolledSystem, Writers
+from faults.writers import Writers
 from temperature_site.dev.embedded_postgres import SUPERUSER
 from tests.databases import Database
 from tests.running_system import SECRET_KEY, RunningSystem, wait_until

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 
 from core.leases import MAX_INTERRUPTED
 from faults.fault import Fault
 from faults.gateway import CUSTOMER as GATEWAY
+from faults.polled_system import PolledSystem
 from faults.preparation import POISON
 from faults.trial import Trial
 from tests.running_system import wait_until
@@ -57,39 +56,9 @@ def fail_evaluations(trial: Trial, _: random.Random) -> None:
     wait_until("nothing has failed", lambda: not trial.database.value(FAILURES), seconds=120.0)
 
 
-class _Killer:
-    """A customer's system that kills whichever process requests it."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        killer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                killer.count += 1
-                _kill_whoever_uses(self.client_address[1])
-
-            def log_message(self, *_: object) -> None:
-                """Log nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """What the source requests."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/readings"
-
-    def end(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
 def kill_whoever_polls(trial: Trial, _: random.Random) -> None:
     """Let a source kill each process that polls it, until it is left out; the others are polled meanwhile."""
-    killer = _Killer()
+    killer = PolledSystem(_kill_whoever_uses)
     try:
         ((source_id,),) = trial.database.rows(POLL, [killer.url, POISON])
         wait_until("it is left out", lambda: _is_left_out(trial, source_id), seconds=LEFT_OUT_WITHIN, look_every=1.0)
@@ -106,11 +75,12 @@ def _is_left_out(trial: Trial, source_id: int) -> bool:
     return bool(trial.database.value(POLLS_BEGUN, [source_id]) > MAX_INTERRUPTED)
 
 
-def _kill_whoever_uses(port: int) -> None:
+def _kill_whoever_uses(port: int) -> list[dict[str, object]]:
     for connection in psutil.net_connections("tcp4"):
         if connection.laddr and connection.laddr.port == port and connection.pid and connection.pid != os.getpid():
             with suppress(ProcessLookupError):
                 os.kill(connection.pid, signal.SIGKILL)
+    return []
 
 
 FAULTS = [
