@@ -54,9 +54,10 @@ def without_reset_clocks(
     `since` is when the requested period began: rows from years before it were not asked for. `is_file`: a person
     imports the rows, and may mean a history.
     """
-    if batch.accepts_old_readings:
-        return readings, []
     begins_at = since or received_at
+    oldest = readings["recorded_at"].min()
+    if batch.accepts_old_readings or not isinstance(oldest, datetime) or oldest >= begins_at - YEAR_AWAY:
+        return readings, []
     reset = _years_old(readings, batch, begins_at, is_compared=not is_file, is_limited=since is None)
     reset |= _begun_in_january(readings.filter(~pl.col("storage_unit_id").is_in(reset)), batch, begins_at)
     if not reset:
