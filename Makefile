@@ -49,11 +49,11 @@ openapi: install ## Regenerate docs/openapi.json, the REST API's contract; write
 	$(BIN)/python manage.py offline_api_page
 	$(BIN)/python manage.py api_collection
 
-bench: install ## Run the benchmarks; takes several minutes
-	@exec $(BIN)/python -m benchmarks
+bench: install-dev ## Run the benchmarks and write docs/benchmarks.md; takes about 10 minutes
+	@$(BIN)/python -m benchmarks && exec $(BIN)/python -m benchmarks.report
 
-bench-scale: install ## Run the benchmarks with millions of readings; takes up to an hour
-	@exec $(BIN)/python -m benchmarks --scale
+bench-scale: install-dev ## Run the benchmarks with millions of readings; takes up to an hour
+	@$(BIN)/python -m benchmarks --scale && exec $(BIN)/python -m benchmarks.report
 
 faults: install-dev ## Inject faults into a system of its own and write docs/fault-report.md; takes about 40 minutes
 	@exec $(BIN)/python -m faults

@@ -1,5 +1,7 @@
 """Measure ratios on a PostgreSQL of its own, each within one run: `python -m benchmarks [NAME ...]`.
 
+Each line says whether it meets its target; all of them are written to `benchmarks/results.json`.
+
 `python -m benchmarks --scale [NAME ...]` measures what takes up to an hour, with many readings.
 BENCH_DATABASE_URL selects another database, which must be empty and on a durable server; everything in it is lost.
 """
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.measuring.results import Line, Results, summary
 from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 
 
@@ -39,9 +42,14 @@ def main(names: list[str], *, is_scale: bool = False) -> int:
         if unknown:
             print(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(benchmarks)}.")
             return 2
+        lines: list[Line] = []
         for name, run in benchmarks.items():
             if not names or name in names:
-                run()
+                results = Results(f"{name} at scale" if is_scale else name)
+                run(results)
+                results.write()
+                lines += results.lines
+        print(summary(lines))
     return 0
 
 
@@ -52,7 +60,7 @@ def _own_server(cleanup: ExitStack) -> str:
     return server.start().url
 
 
-def _benchmarks() -> dict[str, Callable[[], None]]:
+def _benchmarks() -> dict[str, Callable[[Results], None]]:
     # They import models, which need configured settings.
     from benchmarks import (
         bodies,
@@ -85,7 +93,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
     }
 
 
-def _scale_benchmarks() -> dict[str, Callable[[], None]]:
+def _scale_benchmarks() -> dict[str, Callable[[Results], None]]:
     from benchmarks.at_scale import archive, day, growth, polling_rate, pushing, rest_api, updating
 
     return {

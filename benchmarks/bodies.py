@@ -9,6 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from benchmarks.measuring.results import Results
 from tests.hostile_bodies.campaign import Campaign
 from tests.hostile_bodies.measuring import Report
 
@@ -19,8 +20,8 @@ _POLL_BYTES, _PUSH_BYTES = 63 << 20, 15 << 20
 _SHOWN = 10
 
 
-def run() -> None:
-    """Print time and memory above idle of every hostile body."""
+def run(results: Results) -> None:
+    """Measure time and memory above idle of every hostile body."""
     pattern = os.environ.get("BODIES", "")
     reports: list[Report] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -29,9 +30,9 @@ def run() -> None:
             reports.append(report)
             if pattern:
                 print(_line(report), flush=True)
-    print(f"Hostile bodies: {len(reports)} pushes and polls; the most that any took, and the slowest and largest")
-    print(f"  {max(each.mebibytes for each in reports):.0f} MiB above idle, target at most {MOST_MEBIBYTES}")
-    print(f"  {max(each.seconds for each in reports):.1f} s, target at most {MOST_SECONDS}")
+    results.title(f"{len(reports)} pushes and polls; the most that any took, then the slowest and largest")
+    results.add("memory above idle", max(each.mebibytes for each in reports), "MiB", at_most=MOST_MEBIBYTES)
+    results.add("CPU time", max(each.seconds for each in reports), "s", at_most=MOST_SECONDS)
     for report in sorted(reports, key=_weight, reverse=True)[:_SHOWN]:
         print(_line(report))
 

@@ -11,7 +11,8 @@ from alarms.evaluation.evaluate import evaluate
 from alarms.limits.versions import update_versions
 from alarms.models import LimitVersion, UnitLimits
 from benchmarks import excursions, storing
-from benchmarks.fleet import make_units
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
@@ -24,15 +25,15 @@ SET_TEMPERATURE_C = -70.0
 WIDE = {"is_around_set_temperature": True, "warning_deviation_k": 50.0, "critical_deviation_k": 60.0}
 
 
-def run() -> None:
+def run(results: Results) -> None:
     """Measure readings within limits, the detection of excursions, and the evaluation of readings often outside."""
-    _run_within()
-    excursions.run_detection()
+    _run_within(results)
+    excursions.run_detection(results)
     often_outside = make_units(excursions.UNITS, "OFTEN")
     limits = excursions.LIMITS
     names = ("low_warning_c", "high_warning_c", "high_critical_c")
     _set_limits(often_outside, {name: getattr(limits, name) for name in names})
-    excursions.run_evaluation(often_outside)
+    excursions.run_evaluation(results, often_outside)
 
 
 def _set_limits(units: list[tuple[int, int]], limits: Mapping[str, float | bool]) -> None:
@@ -44,7 +45,7 @@ def _set_limits(units: list[tuple[int, int]], limits: Mapping[str, float | bool]
     update_versions(unit_ids)
 
 
-def _run_within() -> None:
+def _run_within(results: Results) -> None:
     """Print the medians of storing without and with evaluation."""
     units = make_units(storing.UNITS, "EVALUATED")
     StorageUnit.objects.filter(pk__in=[unit_id for unit_id, _ in units]).update(set_temperature=SET_TEMPERATURE_C)
@@ -58,11 +59,11 @@ def _run_within() -> None:
             seconds[name].append(storing.timed(lambda work=work: work(columns)))  # type: ignore[misc]  # a lambda with a default
     stored, evaluated = (statistics.median(each[1:]) for each in seconds.values())
     ratios = [after / before - 1 for before, after in zip(*seconds.values(), strict=True)][1:]
-    print(f"Evaluation: {storing.UNITS} units, {ROWS:,} readings within limits per batch, medians of {ROUNDS} rounds")
-    print(f"{'stored, ms':>14}{'and evaluated, ms':>18}{'added':>9}")
-    added = statistics.median(ratios)
-    verdict = "pass" if added <= MAX_ADDED else "short"
-    print(f"{stored * 1e3:>14.1f}{evaluated * 1e3:>18.1f}{added:>9.1%}   target {MAX_ADDED:.0%}: {verdict}")
+    results.title(f"{storing.UNITS} units, {ROWS:,} readings within limits per batch, medians of {ROUNDS} rounds")
+    took = f"{stored * 1e3:.1f} ms stored, {evaluated * 1e3:.1f} ms with evaluation"
+    results.add(
+        "within limits: added to storing", statistics.median(ratios), "of storing", at_most=MAX_ADDED, note=took
+    )
 
 
 @transaction.atomic

@@ -20,6 +20,7 @@ from alarms.excursions.sensor_readings import SensorReadings
 from alarms.models import Excursion
 from alarms.thresholds import Limits
 from benchmarks import storing
+from benchmarks.measuring.results import Results
 from readings.storage.reading_batch import ReadingBatch, instant_of, microseconds_of
 from readings.storage.store import store
 
@@ -40,21 +41,18 @@ class _Detected:
     seconds: float
 
 
-def run_detection() -> None:
+def run_detection(results: Results) -> None:
     """Print the rate of detection by runs, and its ratio to stepping through the readings."""
     units = [_readings(READINGS // UNITS, EXCURSIONS, seed) for seed in range(UNITS)]
     runs = _detect(units, by_runs=True)
     stepped = _detect([units[0][:STEPPED]], by_runs=False)
     rate, stepped_rate = READINGS / runs.seconds, STEPPED / stepped.seconds
-    verdict = "pass" if rate >= MIN_READINGS_A_SECOND else "short"
-    print(f"Detection: {UNITS} units, {READINGS:,} readings, a third outside, {runs.count:,} excursions")
-    print(
-        f"  by runs {rate:,.0f} readings/s, {rate / stepped_rate:.0f} times those by stepping ({stepped_rate:,.0f}/s), "
-        f"target {MIN_READINGS_A_SECOND:,}: {verdict}"
-    )
+    results.title(f"detection: {UNITS} units, {READINGS:,} readings, a third outside, {runs.count:,} excursions")
+    stepping = f"{rate / stepped_rate:.0f} times those by stepping, {stepped_rate:,.0f}/s"
+    results.add("detected by runs", rate, "readings/s", at_least=MIN_READINGS_A_SECOND, note=stepping)
 
 
-def run_evaluation(unit_sensors: Sequence[tuple[int, int]]) -> None:
+def run_evaluation(results: Results, unit_sensors: Sequence[tuple[int, int]]) -> None:
     """Print how long readings of these units take to store and to evaluate with the limits LIMITS."""
     batch = _batch(unit_sensors)
     began, cpu_began = time.perf_counter(), time.process_time()
@@ -64,13 +62,16 @@ def run_evaluation(unit_sensors: Sequence[tuple[int, int]]) -> None:
         evaluate(spans, batch, now=instant_of(int(batch.recorded_at_us[-1])))
         evaluated, cpu_evaluated = time.perf_counter(), time.process_time()
     count = Excursion.objects.filter(storage_unit__in=[unit_id for unit_id, _ in unit_sensors]).count()
-    print(
-        f"Evaluation: {len(unit_sensors)} units, {len(batch):,} readings, a third outside, {count:,} excursions stored"
+    results.title(
+        f"evaluation: {len(unit_sensors)} units, {len(batch):,} readings, a third outside, {count:,} excursions stored"
     )
-    print(
-        f"  stored in {stored - began:.1f} s, {cpu_stored - cpu_began:.1f} s of it CPU of this process; "
-        f"evaluated in {evaluated - stored:.1f} s, {cpu_evaluated - cpu_stored:.1f} s of it CPU; "
-        f"{(evaluated - stored) / (evaluated - began):.0%} of the time is evaluation"
+    share = (evaluated - stored) / (evaluated - began)
+    results.add("stored", stored - began, "s", note=f"{cpu_stored - cpu_began:.1f} s of it CPU of this process")
+    results.add(
+        "evaluated",
+        evaluated - stored,
+        "s",
+        note=f"{cpu_evaluated - cpu_stored:.1f} s of it CPU of this process; {share:.0%} of the time is evaluation",
     )
 
 

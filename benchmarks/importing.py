@@ -19,7 +19,8 @@ from django.conf import settings
 from django.db import connection
 
 from benchmarks import storing
-from benchmarks.fleet import make_units
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 
 ROWS = 1_000_000
 TARGETS = {"csv": 0.45, "json": 0.40}
@@ -30,7 +31,7 @@ HEADER = (
 )
 
 
-def run() -> None:
+def run(results: Results) -> None:
     """Measure the import command as a ratio to storing the same rows."""
     unit_sensors = make_units(storing.UNITS)
     with connection.cursor() as cursor:
@@ -38,29 +39,26 @@ def run() -> None:
         cursor.execute(storing.EMPTY)
     columns = storing.columns_of(ROWS, unit_sensors)
     copy_seconds = storing.timed(lambda: storing.bare_copy(columns))
-    print(f"Importing: {ROWS:,} rows, from bytes to committed; ratios to a COPY of the same rows")
-    print(f"  COPY {ROWS / copy_seconds:,.0f} rows/s")
+    results.title(f"{ROWS:,} rows, from bytes to committed; ratios to a COPY of the same rows")
+    results.add("COPY", ROWS / copy_seconds, "rows/s")
     with tempfile.TemporaryDirectory() as folder:
         for suffix, write in (("csv", _write_csv), ("json", _write_json)):
             path = Path(folder) / f"readings.{suffix}"
             write(path)
             with connection.cursor() as cursor:
                 cursor.execute(storing.EMPTY)
-            _report(suffix, path, copy_seconds)
+            _report(results, suffix, path, copy_seconds)
 
 
-def _report(suffix: str, path: Path, copy_seconds: float) -> None:
-    """Import the file twice, first into empty tables, and print each line with its verdict."""
+def _report(results: Results, suffix: str, path: Path, copy_seconds: float) -> None:
+    """Import the file twice, first into empty tables, and add its lines."""
     new_seconds, peak_mebibytes, stored = _import(path)
     again_seconds, _, _ = _import(path)
-    ratio, ratio_again, target = copy_seconds / new_seconds, copy_seconds / again_seconds, TARGETS[suffix]
-    print(
-        f"  {suffix}: {ROWS / new_seconds:,.0f} rows/s, ratio {ratio:.2f}, target {target:.2f}: "
-        f"{'pass' if ratio >= target else 'short'}; {stored:,} rows stored"
-    )
-    print(f"  {suffix} again, all duplicates: {ROWS / again_seconds:,.0f} rows/s, ratio {ratio_again:.2f}")
-    verdict = "pass" if peak_mebibytes <= MOST_MEBIBYTES else "short"
-    print(f"  {suffix}: peak resident memory {peak_mebibytes:.0f} MiB, at most {MOST_MEBIBYTES}: {verdict}")
+    speed = f"{ROWS / new_seconds:,.0f} rows/s; {stored:,} rows stored"
+    results.add(suffix, copy_seconds / new_seconds, "of COPY", at_least=TARGETS[suffix], note=speed)
+    speed = f"{ROWS / again_seconds:,.0f} rows/s"
+    results.add(f"{suffix} again, all duplicates", copy_seconds / again_seconds, "of COPY", note=speed)
+    results.add(f"{suffix}, peak resident memory", peak_mebibytes, "MiB", at_most=MOST_MEBIBYTES)
 
 
 def _write_csv(path: Path) -> None:

@@ -21,7 +21,8 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PlainWrapper
 from django.test import RequestFactory, override_settings
 
 from benchmarks import storing
-from benchmarks.fleet import make_units
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 from benchmarks.pages import signed_in
 from core.db.compiled_queries import CompiledQuery, CompiledRows
 from core.scope import Scope
@@ -51,13 +52,12 @@ class Mechanism(NamedTuple):
 
 
 @override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=False)
-def run() -> None:
-    """Print the time of each request with and without its mechanism."""
-    print(f"{'mechanism':<22}{'request':<26}{'with ms':>9}{'without':>9}{'ratio':>7}")
+def run(results: Results) -> None:
+    """Measure each request with and without its mechanism."""
+    results.title("medians of elapsed time with a mechanism, as ratios to those without it")
     for each in _mechanisms():
         on, off = _compare(each)
-        verdict = f"at most {MAX_RATIO}: {'pass' if on / off <= MAX_RATIO else 'short'}"
-        print(f"{each.name:<22}{each.request:<26}{on:>9.2f}{off:>9.2f}{on / off:>7.2f}   {verdict}")
+        results.add(f"{each.name}: {each.request}", on / off, "of time without", at_most=MAX_RATIO, note=f"{on:.2f} ms")
 
 
 def _mechanisms() -> list[Mechanism]:

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connection
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.measuring.results import Results
 from customers.models import Customer
 from ingestion.models import IngestionType, Source
 from ingestion.subscribing.subscriber import Subscriber
@@ -33,25 +34,27 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 WAIT_SECONDS = 120.0
 
 
-def run() -> None:
-    """Print messages and readings a second of the subscriber, and of the bare client."""
+def run(results: Results) -> None:
+    """Measure messages a second of the subscriber as a ratio to those of the bare client."""
     try:
         socket.create_connection((HOST, int(PORT)), 3).close()
     except OSError:
-        print(f"MQTT messages: no broker answers at {HOST}:{PORT}")
+        results.title(f"not measured, no broker responds at {HOST}:{PORT}")
         return
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     settings.OUTGOING_PORTS = ["1-65535"]
-    print(f"MQTT messages: {MESSAGES:,} with QoS 1 to {UNITS} units, one subscriber")
+    results.title(f"{MESSAGES:,} with QoS 1 to {UNITS} units, one subscriber")
     for size in SIZES:
         bare = _bare_seconds(size)
         began = time.process_time()
         stored = _stored_seconds(size)
         cpu_milliseconds = (time.process_time() - began) / MESSAGES * 1e3
-        print(
-            f"  {size:>3} readings each: {MESSAGES / stored:>6,.0f} messages/s, {MESSAGES * size / stored:>8,.0f}"
-            f" readings/s; received without storing {MESSAGES / bare:,.0f} messages/s, ratio {bare / stored:.2f};"
-            f" {cpu_milliseconds:.1f} ms CPU of the process a message"
+        results.add(
+            f"{size} {'readings' if size > 1 else 'reading'} in each",
+            bare / stored,
+            "of receiving",
+            note=f"{MESSAGES / stored:,.0f} messages/s, {MESSAGES * size / stored:,.0f} readings/s, "
+            f"{cpu_milliseconds:.1f} ms CPU of the process a message",
         )
 
 

@@ -24,8 +24,9 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from benchmarks import storing
-from benchmarks.fleet import make_units
-from benchmarks.server import serving
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
+from benchmarks.measuring.server import serving
 from customers.models import Customer, Membership, StorageUnit
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.rollups import refresh
@@ -56,8 +57,8 @@ _STATIC = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.Static
 
 
 @override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=False, STORAGES=settings.STORAGES | _STATIC)
-def run() -> None:
-    """Print the CPU time and size of each page with its budget."""
+def run(results: Results) -> None:
+    """Measure the CPU time and size of each page with its budget."""
     many, few, unit = _prepare()
     now = datetime.now(UTC)
     five_years = urlencode({"start": f"{now - YEARS:%Y-%m-%dT%H:%M:%SZ}", "end": f"{now:%Y-%m-%dT%H:%M:%SZ}"})
@@ -71,16 +72,11 @@ def run() -> None:
         "unit page": lambda: browser.get(f"/units/{unit.public_id}"),
         "series of five years": lambda: browser.get(f"/units/{unit.public_id}/series.json?{five_years}"),
     }
-    print(f"{'page':<26}{'CPU ms':>10}{'bytes':>10}")
+    results.title("CPU time of the process, medians, and bytes as sent")
     for name, request in requests.items():
-        took, size = _cpu_ms(request), len(request().content)
-        print(f"{name:<26}{took:>10.1f}{size:>10,}   {_verdict(took, MAX_CPU_MS[name])}")
+        results.add(name, _cpu_ms(request), "ms", at_most=MAX_CPU_MS[name], note=f"{len(request().content):,} bytes")
     for name, size in sizes.items():
-        print(f"{name:<26}{'':>10}{size:>10,}   {_verdict(size, MAX_BYTES[name])}")
-
-
-def _verdict(value: float, limit: float) -> str:
-    return f"budget {limit:,}: {'pass' if value <= limit else 'short'}"
+        results.add(f"{name}, bytes", size, "bytes", at_most=MAX_BYTES[name])
 
 
 def _cpu_ms(request: Callable[[], Response]) -> float:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from benchmarks.measuring.results import Results
 from ingestion.parsing.parse import parse_body
 from ingestion.sources.mapping import FieldMapping
 
@@ -28,17 +29,27 @@ OTHER_FIELDS = FieldMapping(readings_path="readings", unit_field="id", temperatu
 TARGETS = {"common CSV": 3.0, "default JSON": 2.1, "other JSON": 56.0}
 
 
-def run() -> None:
+def run(results: Results) -> None:
     """Measure each form beside its reference."""
-    print(f"Parsing: CPU time, medians of {ROUNDS}; a CSV of {CSV_ROWS:,} rows, JSON of {JSON_ROWS:,}")
+    results.title(f"CPU time, medians of {ROUNDS}; a CSV of {CSV_ROWS:,} rows, JSON of {JSON_ROWS:,}")
     default = json.dumps({"readings": [_default_row(number) for number in range(JSON_ROWS)]}).encode()
     other = json.dumps({"readings": [_other_row(number) for number in range(JSON_ROWS)]}).encode()
-    _measure("common CSV", _csv(), FieldMapping(), CSV_ROWS, lambda body: pl.read_csv(body, infer_schema_length=0))
-    _measure("default JSON", default, FieldMapping(), JSON_ROWS, json.loads)
-    _measure("other JSON", other, OTHER_FIELDS, JSON_ROWS, json.loads)
+    forms: tuple[tuple[str, bytes, FieldMapping, int, Callable[[bytes], object]], ...] = (
+        ("common CSV", _csv(), FieldMapping(), CSV_ROWS, lambda body: pl.read_csv(body, infer_schema_length=0)),
+        ("default JSON", default, FieldMapping(), JSON_ROWS, json.loads),
+        ("other JSON", other, OTHER_FIELDS, JSON_ROWS, json.loads),
+    )
+    for name, body, mapping, rows, reference in forms:
+        seconds, ratio = _measure(body, mapping, rows, reference)
+        took = f"{seconds * 1e3:.0f} ms"
+        results.add(name, ratio, "of reference", at_most=TARGETS[name], note=took)
 
 
-def _measure(name: str, body: bytes, mapping: FieldMapping, rows: int, reference: Callable[[bytes], object]) -> None:
+def _measure(
+    body: bytes, mapping: FieldMapping, rows: int, reference: Callable[[bytes], object]
+) -> tuple[float, float]:
+    """Return the seconds of parsing, and their ratio to those of the reference."""
+
     def parse() -> None:
         batches = parse_body(io.BytesIO(body), mapping, received_at=RECEIVED_AT)
         assert sum(len(batch.readings) for batch in batches) == rows
@@ -46,11 +57,7 @@ def _measure(name: str, body: bytes, mapping: FieldMapping, rows: int, reference
     parse()
     pairs = [(_cpu_seconds(lambda: reference(body)), _cpu_seconds(parse)) for _ in range(ROUNDS)]
     reference_seconds, seconds = (statistics.median(each) for each in zip(*pairs, strict=True))
-    ratio = seconds / reference_seconds
-    verdict = "pass" if ratio <= TARGETS[name] else "short"
-    print(
-        f"  {name:<13}{seconds * 1e3:>6.0f} ms, {ratio:.2f} times the reference, target {TARGETS[name]:.2f}: {verdict}"
-    )
+    return seconds, seconds / reference_seconds
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:

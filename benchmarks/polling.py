@@ -10,7 +10,8 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.sources_server import sources_server
+from benchmarks.measuring.results import Results
+from benchmarks.measuring.sources_server import sources_server
 from core.db import clock
 from core.leases import Claim
 from customers.models import Customer
@@ -43,31 +44,21 @@ class Cost:
         return self.worker_ms + self.database_ms
 
 
-def run() -> None:
-    """Print the cost of a poll."""
+def run(results: Results) -> None:
+    """Measure the cost of a poll."""
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     settings.OUTGOING_PORTS = ["1-65535"]
     # All sources are claimed before the first is polled.
     settings.POLL_LEASE_SECONDS = 3_600
     with sources_server() as server:
         make_sources(SOURCES, server.port)
-        print(f"Polling: {SOURCES} sources of 6 units each, means of {ROUNDS} rounds, in milliseconds a poll")
-        print(f"{'':>14}{'worker CPU':>12}{'PostgreSQL CPU':>16}{'elapsed':>10}")
+        results.title(f"{SOURCES} sources of 6 units each, means of {ROUNDS} rounds")
         alone, grouped = measure(_one_by_one), measure(_in_groups)
-        for name, cost in (("one by one", alone), ("in groups", grouped)):
-            print(f"{name:>14}{cost.worker_ms:>12.1f}{cost.database_ms:>16.1f}{cost.elapsed_ms:>10.1f}")
-        cpu_ms = grouped.cpu_ms
-        share = cpu_ms / alone.cpu_ms
-        print(f"CPU in groups: {cpu_ms:.1f} ms of at most {MAX_CPU_MS:g}: {verdict(cpu_ms <= MAX_CPU_MS)}")
-        print(
-            f"as a share of one by one: {share:.2f} of at most {MAX_SHARE_OF_ONE_BY_ONE}:"
-            f" {verdict(share <= MAX_SHARE_OF_ONE_BY_ONE)}"
-        )
-
-
-def verdict(is_within: bool) -> str:
-    """Return how a line compares with its target."""
-    return "pass" if is_within else "short"
+    for name, cost, at_most in (("one by one", alone, None), ("in groups", grouped, MAX_CPU_MS)):
+        parts = f"worker {cost.worker_ms:.1f} ms, PostgreSQL {cost.database_ms:.1f} ms; took {cost.elapsed_ms:.1f} ms"
+        results.add(f"CPU of a poll, {name}", cost.cpu_ms, "ms", at_most=at_most, note=parts)
+    share = grouped.cpu_ms / alone.cpu_ms
+    results.add("in groups", share, "of one by one", at_most=MAX_SHARE_OF_ONE_BY_ONE)
 
 
 def make_sources(count: int, port: int, prefix: str = "POLLED") -> list[Source]:

@@ -15,9 +15,10 @@ import numpy as np
 from django.db import connection
 
 from benchmarks import storing
-from benchmarks.fleet import make_units
-from benchmarks.load import Load, Request, load
-from benchmarks.server import serving
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.load import Load, Request, load
+from benchmarks.measuring.results import Results
+from benchmarks.measuring.server import serving
 from customers.access.tokens import create_token
 from customers.models import Customer
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
@@ -42,32 +43,37 @@ class Measured(NamedTuple):
     ratio: float
 
 
-def run() -> None:
+def run(results: Results) -> None:
     """Measure the REST API with few and many readings stored."""
     token = prepare_customers()
     few = measure(FEW, token)
     many = measure(MANY, token)
-    print(f"REST API: responses per second and p99, a customer of 10 units among {FEW:,} and among {MANY:,} readings")
-    print(
-        f"{'endpoint':<14}{'conn.':>6}"
-        + 2 * f"{'/s':>9}{'p99 ms':>8}{'ratio':>7}"
-        + f"{'slower':>8}   few, then many readings; ratios to ping"
+    results.title(f"a customer of 10 units among {FEW:,} and among {MANY:,} readings; responses/s as ratios to ping")
+    for readings, measured in ((FEW, few), (MANY, many)):
+        for (name, connections), each in measured.items():
+            add_ratio(results, name, connections, readings, each)
+    for (name, connections), each in few.items():
+        slower = each.ratio / many[name, connections].ratio
+        line = f"{name}, {of_connections(connections)}: slower with many readings"
+        results.add(line, slower, "times", at_most=MAX_TIMES_SLOWER)
+
+
+def add_ratio(results: Results, name: str, connections: int, readings: int, measured: Measured) -> None:
+    """Add the line of an endpoint. Only with most connections is there a budget."""
+    speed = f"{measured.load.requests_a_second:,.0f}/s"
+    percentiles = f"p50 {measured.load.p50_seconds * 1e3:.1f} ms, p99 {measured.load.p99_seconds * 1e3:.1f} ms"
+    results.add(
+        f"{name}, {of_connections(connections)}, {readings:,} readings",
+        measured.ratio,
+        "of ping",
+        at_least=BUDGETS.get(name) if connections == max(CONNECTIONS) else None,
+        note=f"{speed}, {percentiles}",
     )
-    for name, connections in few:
-        pair = few[name, connections], many[name, connections]
-        cells = "".join(
-            f"{each.load.requests_a_second:>9,.0f}{each.load.p99_seconds * 1e3:>8.1f}{each.ratio:>7.3f}"
-            for each in pair
-        )
-        verdict = verdict_on(name, min(each.ratio for each in pair)) if connections == max(CONNECTIONS) else ""
-        print(f"{name:<14}{connections:>6}{cells}{pair[0].ratio / pair[1].ratio:>8.2f}{verdict}")
-    print(f"  target: within the budget on every line, no more than {MAX_TIMES_SLOWER} times slower with many readings")
 
 
-def verdict_on(name: str, ratio: float) -> str:
-    """Return the budget of an endpoint and whether it is met, "" for one without."""
-    budget = BUDGETS.get(name)
-    return "" if budget is None else f"   budget {budget:.2f}: {'pass' if ratio >= budget else 'short'}"
+def of_connections(count: int) -> str:
+    """Return the number of connections in words."""
+    return "1 connection" if count == 1 else f"{count} connections"
 
 
 def prepare_customers() -> str:

@@ -19,7 +19,8 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from benchmarks.fleet import make_units
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 from readings.storage import known_readings
 from readings.storage import store as store_module
 from readings.storage.reading_batch import COPY_FIELDS, ReadingBatch, microseconds_of
@@ -54,23 +55,22 @@ CREATE TABLE bare_reading_all PARTITION OF bare_reading DEFAULT
 EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading"
 
 
-def run() -> None:
+def run(results: Results) -> None:
     """Measure storing as ratios to a bare COPY, small batches, and what each mechanism saves."""
     unit_sensors, start = make_units(UNITS), timezone.now() - AGE
-    print(f"Storing: {UNITS} units, one-minute readings, one connection; medians, as ratios to a COPY of the same rows")
+    results.title(f"{UNITS} units, one-minute readings, one connection; medians, as ratios to a COPY of the same rows")
     for rows, rounds in ROUNDS.items():
         seconds = _measure(columns_of(rows, unit_sensors, start), rounds)
         copy = statistics.median(seconds.pop("copy"))
         for what, measured in seconds.items():
             ratio = copy / statistics.median(measured)
-            target = TARGETS.get((what, rows))
-            verdict = "" if target is None else f", target {target:.2f}: {'pass' if ratio >= target else 'short'}"
-            print(f"  {rows:>7,} rows, {what:<13} {rows * ratio / copy:>9,.0f} rows/s, ratio {ratio:.2f}{verdict}")
-    _run_small(unit_sensors, start)
-    _run_mechanisms(columns_of(10_000, unit_sensors, start))
+            speed = f"{rows * ratio / copy:,.0f} rows/s"
+            results.add(f"{rows:,} rows, {what}", ratio, "of COPY", at_least=TARGETS.get((what, rows)), note=speed)
+    _run_small(results, unit_sensors, start)
+    _run_mechanisms(results, columns_of(10_000, unit_sensors, start))
 
 
-def _run_mechanisms(columns: ReadingBatch) -> None:
+def _run_mechanisms(results: Results, columns: ReadingBatch) -> None:
     """Measure storing with and without each mechanism of large batches, in turn."""
     by_arrays = patch.object(store_module, "FEW_ROWS", len(columns))
     looked_up = patch.object(known_readings, "LOOKED_UP_ROWS", len(columns))
@@ -85,11 +85,10 @@ def _run_mechanisms(columns: ReadingBatch) -> None:
                 with context:
                     measured.append(timed(lambda: store(columns)))
         ratio = statistics.median(on[1:]) / statistics.median(off[1:])
-        verdict = "pass" if ratio <= MAX_RATIO else "short"
-        print(f"  {name}: {ratio:.2f} of the time without, at most {MAX_RATIO:.2f}: {verdict}")
+        results.add(name, ratio, "of time without", at_most=MAX_RATIO)
 
 
-def _run_small(unit_sensors: list[tuple[int, int]], start: datetime) -> None:
+def _run_small(results: Results, unit_sensors: list[tuple[int, int]], start: datetime) -> None:
     """Measure small batches as they occur: each later than the one before, into tables that are not empty."""
     # Later than what the rounds before have stored.
     minute = max(ROUNDS) // UNITS + 1
@@ -101,9 +100,7 @@ def _run_small(unit_sensors: list[tuple[int, int]], start: datetime) -> None:
             batch = readings.take(np.arange(first, first + rows))
             seconds.append(timed(partial(store, batch)))
             minute += 1
-        milliseconds = statistics.median(seconds[10:]) * 1e3
-        verdict = "pass" if milliseconds <= target else "short"
-        print(f"  {rows} new rows of {units} units: {milliseconds:.1f} ms, target {target:.1f}: {verdict}")
+        results.add(f"{rows} new rows of {units} units", statistics.median(seconds[10:]) * 1e3, "ms", at_most=target)
 
 
 def columns_of(rows: int, unit_sensors: list[tuple[int, int]], start: datetime = START) -> ReadingBatch:

@@ -11,9 +11,10 @@ import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 from unittest.mock import patch
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.db.models import QuerySet
@@ -24,8 +25,9 @@ from audit.models import AuditEntry
 from audit.triggers import audited_tables
 from audit.writes import send_context
 from benchmarks import storing
-from benchmarks.cpu_time import compared_in_turn, cpu_milliseconds, elapsed_seconds
-from benchmarks.fleet import make_units
+from benchmarks.measuring.cpu_time import compared_in_turn, cpu_milliseconds, elapsed_seconds
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 from benchmarks.sealing import dated_today, nothing_late
 from core.scope import Scope
 from core.web.pages import BoundedPaginator
@@ -39,10 +41,10 @@ from readings.storage.store import store
 
 CODE = "TRAIL"
 MOST_SLOWER_PERCENT = 3.0
-STORED_ROWS, STORING_ROUNDS = 10_000, 30
-REQUEST_ROUNDS = 8
+STORED_ROWS, STORING_ROUNDS = 10_000, 40
+REQUEST_ROUNDS = 20
 # Changing triggers has statements planned again, so requests are sent in blocks, of which the first ones do not count.
-REQUESTS_A_BLOCK, UNCOUNTED = 100, 10
+REQUESTS_A_BLOCK, UNCOUNTED = 30, 10
 READ = (
     "/api/v1/facilities",
     "/api/v1/temperature/latest",
@@ -63,28 +65,27 @@ FROM generate_series(1, %s) AS number
 
 
 @override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=False)
-def run() -> None:
+def run(results: Results) -> None:
     """Compare storing and requests with and without the trail, then search it."""
-    print("Trail: CPU time of process and PostgreSQL backend with and without trail and chaining, medians in turn")
+    results.title("least CPU time of process and PostgreSQL backend with trail and chaining and without, in turn")
     # One connection for all requests: its backend is measured.
     connection.settings_dict["CONN_MAX_AGE"] = None
     connection.close()
     with connection.cursor() as cursor:
         cursor.execute(f"{storing.EMPTY}, late_readings")
     columns = dated_today(storing.columns_of(STORED_ROWS, make_units(storing.UNITS, CODE)))
-    _print_line(f"storing {STORED_ROWS:,} rows", partial(_stored, columns), STORING_ROUNDS)
+    _compare(results, f"storing {STORED_ROWS:,} rows", partial(_stored, columns), STORING_ROUNDS)
     customer = Customer.objects.get(customer_code=CODE)
     token = create_token(customer, "benchmark", ["read", "write"])[1]
     for path in READ:
-        _print_line(f"GET {path}", partial(_block, _request("GET", path, token)), REQUEST_ROUNDS)
-    _print_line("POST /api/v1/temperature/aggregate", partial(_block, _aggregates(token)), REQUEST_ROUNDS)
-    _print_line("POST /api/v1/temperature", partial(_block, _pushes(token)), REQUEST_ROUNDS)
-    print(f"  target: at most {MOST_SLOWER_PERCENT:.0f} % slower on every line")
-    _search_a_million(customer)
+        _compare(results, f"GET {path}", partial(_block, _request("GET", path, token)), REQUEST_ROUNDS)
+    _compare(results, "POST /api/v1/temperature/aggregate", partial(_block, _aggregates(token)), REQUEST_ROUNDS)
+    _compare(results, "POST /api/v1/temperature", partial(_block, _pushes(token)), REQUEST_ROUNDS)
+    _search_a_million(results, customer)
 
 
-def _print_line(name: str, work: Callable[[], float], rounds: int) -> None:
-    """Print the CPU time of the work with and without the trail; it returns the milliseconds of one part."""
+def _compare(results: Results, name: str, work: Callable[[], float], rounds: int) -> None:
+    """Compare the work with and without the trail; it returns the milliseconds of one part."""
 
     def work_with() -> float:
         _switch_triggers("ENABLE")  # switching has statements planned again, as it has in the runs without triggers
@@ -95,7 +96,9 @@ def _print_line(name: str, work: Callable[[], float], rounds: int) -> None:
             return work()
 
     with_it, without = compared_in_turn(work_with, work_without, rounds)
-    print(f"  {name:<36}{with_it:>9.2f} ms{without:>9.2f} ms{(with_it / without - 1) * 100:>+7.1f} %")
+    slower = (with_it / without - 1) * 100
+    took = f"{with_it:.2f} ms with, {without:.2f} ms without"
+    results.add(f"slower, {name}", slower, "%", at_most=MOST_SLOWER_PERCENT, note=took)
 
 
 @contextmanager
@@ -135,9 +138,15 @@ def _repeat(respond: Callable[[], None]) -> None:
         respond()
 
 
+@cache
+def _application() -> WSGIHandler:
+    """Load the middleware once, as a web process does."""
+    return get_wsgi_application()
+
+
 def _request(method: str, path: str, token: str, body: bytes = b"") -> Callable[[], None]:
     """Return what sends the request and reads the response. It raises RuntimeError for an error."""
-    application = get_wsgi_application()
+    application = _application()
     factory = RequestFactory(headers={"Authorization": f"Bearer {token}"})
     environ = factory.generic(method, path, body, content_type="application/json").environ
     statuses: list[str] = []
@@ -177,7 +186,7 @@ def _pushes(token: str) -> Callable[[], None]:
     return push
 
 
-def _search_a_million(customer: Customer) -> None:
+def _search_a_million(results: Results, customer: Customer) -> None:
     with connection.cursor() as cursor:
         cursor.execute(FILL, [DAYS, ENTRIES, customer.pk, ENTRIES])
         cursor.execute("VACUUM ANALYZE audit_entry")
@@ -192,12 +201,13 @@ def _search_a_million(customer: Customer) -> None:
         ),
         "a day": TrailFilter(since=recent, until=recent),
     }
-    print(f"  searches in {ENTRIES:,} entries of {DAYS} days: the page's two queries")
+    results.title(f"searches in {ENTRIES:,} entries of {DAYS} days: the page's two queries")
     for name, wanted in searches.items():
         entries = search(Scope.everything(), wanted)
         seconds = statistics.median(elapsed_seconds(partial(_page_of, entries)) for _ in range(3))
         index = [word for word in entries.order_by()[:10_000].explain().split() if word.startswith("audit_entry_")]
-        print(f"  {name:<32}{seconds * 1e3:>9.1f} ms, counted through {', '.join(dict.fromkeys(index)) or 'the table'}")
+        note = f"counted through {', '.join(dict.fromkeys(index)) or 'the table'}"
+        results.add(f"search: {name}", seconds * 1e3, "ms", note=note)
 
 
 def _page_of(entries: QuerySet[AuditEntry]) -> None:

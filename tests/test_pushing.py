@@ -9,8 +9,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from benchmarks.at_scale.pushes import EVERY, Fleet, Pushes
-from benchmarks.at_scale.pushing import line_of, make_fleet
-from benchmarks.load import Load
+from benchmarks.at_scale.pushing import make_fleet, note_on
+from benchmarks.measuring.load import Load
 from readings.models import Reading
 
 DEVICES = 4
@@ -38,5 +38,5 @@ def test_a_device_measures_every_twenty_seconds() -> None:
 
 
 def test_a_line_says_how_many_devices_are_served() -> None:
-    line = line_of(Load(100.0, 0.01, 0.02, 10), 1_000.0, 50)
-    assert line.split() == ["100.0", "20", "5,000", "0.100", "100,000", "1.50"]
+    note = note_on(Load(100.0, 0.01, 0.02, 10), 1_000.0, 50)
+    assert note == "100.0 requests/s, 0.100 of ping, p99 20 ms; 100,000 devices; 1.50 of ThingsBoard"

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from django.db import connection
 
-from benchmarks.fleet import make_units
-from benchmarks.polling import verdict
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 from readings.archive_models import ArchiveFile
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.restoring import restore_month
@@ -33,20 +33,21 @@ MAX_HOT_BYTES, MAX_ARCHIVED_BYTES = 90.0, 5.0
 HOT_BYTES = "SELECT pg_total_relation_size(%s::regclass)"
 
 
-def run() -> None:
-    """Print bytes of a reading and the speed of archiving and restoring."""
+def run(results: Results) -> None:
+    """Measure bytes of a reading and the speed of archiving and restoring."""
     days = int(os.environ.get("BENCH_ARCHIVE_DAYS") or DAYS)
     ensure_partitions([START])
     rows = month_of(make_units(UNITS, "ARCHIVE"), days)
     fill(rows)
-    print(f"Archive: {UNITS} units, {len(rows):,} readings of {days} days")
+    results.title(f"{UNITS} units, {len(rows):,} readings of {days} days")
     hot_bytes = _hot_bytes() / len(rows)
     seconds = _seconds(lambda: archive_month(MONTH))
     archived_bytes = sum(ArchiveFile.objects.filter(replaced_at=None).values_list("byte_count", flat=True)) / len(rows)
     restored = _seconds(lambda: restore_month(MONTH))
-    print(f"{'bytes a reading in the table':<42}{hot_bytes:>10.1f}{_of(hot_bytes, MAX_HOT_BYTES)}")
-    print(f"{'bytes an archived reading':<42}{archived_bytes:>10.2f}{_of(archived_bytes, MAX_ARCHIVED_BYTES)}")
-    print(f"{'archived, restored readings a second':<42}{len(rows) / seconds:>10,.0f}{len(rows) / restored:>10,.0f}")
+    results.add("a reading in the table", hot_bytes, "bytes", at_most=MAX_HOT_BYTES)
+    results.add("an archived reading", archived_bytes, "bytes", at_most=MAX_ARCHIVED_BYTES)
+    results.add("archived", len(rows) / seconds, "readings/s")
+    results.add("restored", len(rows) / restored, "readings/s")
 
 
 def month_of(unit_sensors: list[tuple[int, int]], days: int) -> pl.DataFrame:
@@ -95,7 +96,3 @@ def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def _of(found: float, most: float) -> str:
-    return f"   at most {most:g}: {verdict(found <= most)}"

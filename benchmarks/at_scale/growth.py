@@ -13,7 +13,8 @@ from statistics import median
 
 from django.db import connection
 
-from benchmarks.fleet import make_units
+from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.results import Results
 from benchmarks.rest_api import CUSTOMERS, UNITS_EACH, fill, one_minute_readings, prepare_customers
 from benchmarks.storing import timed
 from readings.storage.store import store
@@ -30,19 +31,20 @@ WHERE inhparent = 'reading'::regclass
 """
 
 
-def run() -> None:
+def run(results: Results) -> None:
     """Store batches on top of each number of readings, later than all of them, and compare with the fewest."""
     sizes = [int(size) for size in os.environ.get("BENCH_READINGS", "").split(",") if size] or SIZES
     units = CUSTOMERS * UNITS_EACH
-    print(f"{'readings':>12}" + "".join(f"{minutes * units:>8,} rows, ms" for minutes in BATCHES) + "  bytes/reading")
+    results.title("batches stored on top of many readings, medians, as multiples of those on top of the fewest")
     fewest: dict[int, float] = {}
     for size in sizes:
         milliseconds = _milliseconds_on_top_of(size)
         fewest = fewest or milliseconds
-        slower = max(milliseconds[minutes] / fewest[minutes] for minutes in BATCHES)
-        verdict = "pass" if slower <= MAX_TIMES_SLOWER else "short"
-        numbers = "".join(f"{each:>17.1f}" for each in milliseconds.values()) + f"{_bytes_a_reading():>15.0f}"
-        print(f"{size:>12,}{numbers}   slower {slower:.2f} of at most {MAX_TIMES_SLOWER}: {verdict}")
+        for minutes, took in milliseconds.items():
+            slower = took / fewest[minutes]
+            line = f"{minutes * units:,} rows on top of {size:,}"
+            results.add(line, slower, "times", at_most=MAX_TIMES_SLOWER, note=f"{took:.1f} ms")
+        results.add(f"a reading of {size:,}", _bytes_a_reading(), "bytes")
 
 
 def _milliseconds_on_top_of(size: int) -> dict[int, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from benchmarks.sources_server import SourcesServer, sources_server
+from benchmarks.measuring.sources_server import SourcesServer, sources_server
 from faults.servers import OwnRabbit
 from tests.databases import TEMPLATE_VARIABLE, choose_template, migrated_template, own_database
 from tests.running_system import RunningSystem, delete_queues

@@ -18,7 +18,8 @@ import numpy as np
 import psutil
 
 from benchmarks.at_scale.polled_system import Broker, PolledSystem, own_broker, polled_system
-from benchmarks.polling import INTERVAL_SECONDS, verdict
+from benchmarks.measuring.results import Results
+from benchmarks.polling import INTERVAL_SECONDS
 from ingestion.polling.claims import next_due
 from tests.databases import Database
 from tests.running_system import NeverCameTrue, wait_until
@@ -68,7 +69,7 @@ class Rate:
     stored: int
     served: int
     failed: int
-    is_warm: bool
+    behind: int
     cpu_ms: dict[str, float]
     idle: float
 
@@ -77,42 +78,29 @@ class Rate:
         """The lateness that 95 of 100 polls do not exceed; infinite without polls."""
         return _percentile(self.slots.late_seconds, 95)
 
-    @property
-    def verdict(self) -> str:
-        """Pass, or what falls short."""
-        short = {
-            f"p95 of at most {MAX_P95_SECONDS:g} s": self.p95_seconds > MAX_P95_SECONDS,
-            "no missed slot": self.slots.missed > 0,
-            "ledger equal": self.stored != self.served,
-            "no failed poll": self.failed > 0,
-            "caught up before": not self.is_warm,
-        }
-        wrong = [name for name, is_wrong in short.items() if is_wrong]
-        return verdict(not wrong) + (f": {', '.join(wrong)}" if wrong else "")
 
-
-def run() -> None:
-    """Print lateness, missed slots, the ledger and the CPU of a poll for each number of sources."""
+def run(results: Results) -> None:
+    """Measure lateness, missed slots, the ledger and the CPU of a poll for each number of sources."""
     counts = [int(each) for each in os.environ.get("BENCH_SOURCES", "").split(",") if each] or list(SOURCES)
-    print(f"Polling every {INTERVAL_SECONDS} s; target: p95 within {MAX_P95_SECONDS:g} s, no missed slot, ledger equal")
-    print(
-        f"{'sources':>8}{'minutes':>9}{'p50 s':>8}{'p95 s':>8}{'missed':>8}{'stored':>11}{'served':>11}{'idle':>6}"
-        + "".join(f"{part:>12}" for part in PARTS)
-        + "   CPU in ms a poll"
-    )
+    results.title(f"every source every {INTERVAL_SECONDS} s")
     with own_broker() as broker:
         for number, count in enumerate(counts, 1):
             minutes = float(os.environ.get("BENCH_MINUTES") or (LAST_MINUTES if number == len(counts) else MINUTES))
-            print(line_of(measure(count, minutes, broker), minutes), flush=True)
+            add_lines(results, measure(count, minutes, broker), minutes)
 
 
-def line_of(rate: Rate, minutes: float) -> str:
-    """Return the line of a measurement."""
-    costs = "".join(f"{rate.cpu_ms[part]:>12.2f}" if part in rate.cpu_ms else f"{'-':>12}" for part in PARTS)
-    return (
-        f"{rate.sources:>8,}{minutes:>9g}{_percentile(rate.slots.late_seconds, 50):>8.2f}{rate.p95_seconds:>8.2f}"
-        f"{rate.slots.missed:>8,}{rate.stored:>11,}{rate.served:>11,}{rate.idle:>6.0%}{costs}   {rate.verdict}"
-    )
+def add_lines(results: Results, rate: Rate, minutes: float) -> None:
+    """Add the lines of a measurement."""
+    of = f"{rate.sources:,} sources for {minutes:g} minutes"
+    half = f"p50 {_percentile(rate.slots.late_seconds, 50):.2f} s"
+    results.add(f"{of}: behind when it began", rate.behind, "sources", at_most=0)
+    results.add(f"{of}: p95 lateness", rate.p95_seconds, "s", at_most=MAX_P95_SECONDS, note=half)
+    results.add(f"{of}: missed slots", rate.slots.missed, "slots", at_most=0)
+    ledger = f"{rate.stored:,} readings stored, {rate.served:,} served"
+    results.add(f"{of}: readings missing or extra", abs(rate.stored - rate.served), "readings", at_most=0, note=ledger)
+    results.add(f"{of}: failed polls", rate.failed, "polls", at_most=0)
+    costs = ", ".join(f"{part} {rate.cpu_ms[part]:.2f}" for part in PARTS if part in rate.cpu_ms)
+    results.add(f"{of}: CPU of a poll", sum(rate.cpu_ms.values()), "ms", note=f"{costs}; idle {rate.idle:.0%}")
 
 
 def measure(count: int, minutes: float, broker: Broker, interval_seconds: int = INTERVAL_SECONDS) -> Rate:
@@ -120,7 +108,8 @@ def measure(count: int, minutes: float, broker: Broker, interval_seconds: int = 
     with polled_system(count, interval_seconds, broker) as polled:
         database = polled.system.database
         polled.start()
-        is_warm = _is_met(f"{count} sources are polled in time", lambda: database.value(BEHIND) == 0, WARM_UP_SECONDS)
+        is_met = _is_met(f"{count} sources are polled in time", lambda: database.value(BEHIND) == 0, WARM_UP_SECONDS)
+        behind = 0 if is_met else int(database.value(BEHIND))
         begin: datetime = database.value(NOW)
         end = begin + timedelta(minutes=minutes)
         cpu_before = polled.cpu_seconds()
@@ -138,7 +127,7 @@ def measure(count: int, minutes: float, broker: Broker, interval_seconds: int = 
             stored=database.value("SELECT count(*) FROM reading"),
             served=polled.server.readings_served,
             failed=database.value(FAILED),
-            is_warm=is_warm,
+            behind=behind,
             cpu_ms={part: seconds * 1e3 / max(within, 1) for part, seconds in cpu.items()},
             idle=idle,
         )

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from benchmarks.load import Request
+from benchmarks.measuring.load import Request
 
 DEVICES_A_CUSTOMER = 1_000
 EVERY = timedelta(seconds=20)

@@ -12,9 +12,10 @@ import os
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.at_scale.pushes import DEVICES_A_CUSTOMER, EVERY, Fleet, Pushes
-from benchmarks.load import Load, Request, load
-from benchmarks.polling import verdict
-from benchmarks.server import serving
+from benchmarks.measuring.load import Load, Request, load
+from benchmarks.measuring.results import Results
+from benchmarks.measuring.server import serving
+from benchmarks.rest_api import of_connections
 from customers.access.tokens import create_token
 from customers.models import Customer, Facility, Sensor, StorageUnit
 
@@ -29,16 +30,12 @@ THINGSBOARD_POINTS_A_SECOND = 3_333
 APART = timedelta(hours=6)
 
 
-def run() -> None:
-    """Print requests and readings per second of single and bulk pushes."""
+def run(results: Results) -> None:
+    """Measure requests and readings per second of single and bulk pushes."""
     fleet = make_fleet(int(os.environ.get("BENCH_DEVICES") or DEVICES))
     needed = len(fleet.unit_ids) * READINGS_A_MINUTE / 60
-    print(
-        f"Pushing: {len(fleet.unit_ids):,} devices with {READINGS_A_MINUTE} readings a minute, {needed:,.0f} a second"
-    )
-    print(
-        f"{'push':<24}{'conn.':>6}{'requests/s':>12}{'p99 ms':>9}{'readings/s':>12}{'ratio to ping':>15}{'devices':>10}"
-        f"{'of ThingsBoard':>16}"
+    results.title(
+        f"{len(fleet.unit_ids):,} devices with {READINGS_A_MINUTE} readings a minute, {needed:,.0f} readings/s"
     )
     now = datetime.now(UTC)
     with serving() as port:
@@ -49,20 +46,22 @@ def run() -> None:
             gateway = Pushes(port, fleet, start + 2 * APART, DEVICES_A_GATEWAY, READINGS_A_MINUTE)
             for name, pushes in (("single", single), (f"gateway, {gateway.readings} readings", gateway)):
                 pushed = load(pushes, connections=connections, seconds=SECONDS)
-                line = line_of(pushed, pings, pushes.readings)
-                goal = verdict(pushed.requests_a_second * pushes.readings >= needed)
-                target = f"   target {needed:,.0f}: {goal}" if connections == max(CONNECTIONS) else ""
-                print(f"{name:<24}{connections:>6}{line}{target}", flush=True)
+                results.add(
+                    f"{name}, {of_connections(connections)}",
+                    pushed.requests_a_second * pushes.readings,
+                    "readings/s",
+                    at_least=needed if connections == max(CONNECTIONS) else None,
+                    note=note_on(pushed, pings, pushes.readings),
+                )
 
 
-def line_of(pushed: Load, pings: float, readings: int) -> str:
-    """Return the numbers of a case; `pings`: requests per second of `/ping`, `readings`: of a push."""
+def note_on(pushed: Load, pings: float, readings: int) -> str:
+    """Return what else a case shows; `pings`: requests per second of `/ping`, `readings`: of a push."""
     readings_a_second = pushed.requests_a_second * readings
-    devices = readings_a_second * 60 / READINGS_A_MINUTE
     return (
-        f"{pushed.requests_a_second:>12,.1f}{pushed.p99_seconds * 1e3:>9.0f}{readings_a_second:>12,.0f}"
-        f"{pushed.requests_a_second / pings:>15.3f}{devices:>10,.0f}"
-        f"{readings_a_second / THINGSBOARD_POINTS_A_SECOND:>16.2f}"
+        f"{pushed.requests_a_second:,.1f} requests/s, {pushed.requests_a_second / pings:.3f} of ping, "
+        f"p99 {pushed.p99_seconds * 1e3:.0f} ms; {readings_a_second * 60 / READINGS_A_MINUTE:,.0f} devices; "
+        f"{readings_a_second / THINGSBOARD_POINTS_A_SECOND:.2f} of ThingsBoard"
     )
 
 

@@ -19,6 +19,8 @@ import psycopg2.extensions
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 
+from benchmarks.measuring.results import Results
+
 READINGS = 10_000_000
 UNITS = 100
 MAX_SECONDS = 2.0
@@ -53,24 +55,21 @@ WHERE granted AND relation = ANY(%s::oid[]) AND pid <> pg_backend_pid()
 TABLES = "SELECT array_agg(oid) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
 
 
-def run() -> None:
-    """Apply the migrations since the release, and print which tables were locked for longest."""
+def run(results: Results) -> None:
+    """Apply the migrations since the release, and measure which tables were locked for longest."""
     url = _own_database()
     try:
         began = time.monotonic()
         with closing(psycopg2.connect(url)) as connection:
             _fill(connection)
-        print(
-            f"Updating: {READINGS:,} readings stored in {time.monotonic() - began:.0f} s; a lock lasts at most", end=" "
-        )
+        results.title(f"{READINGS:,} readings, stored in {time.monotonic() - began:.0f} s")
         watcher = _LockWatcher(url)
         _manage(url, "migrate", "--no-input", "--verbosity", "0")
         seconds = watcher.end()
         longest = max(seconds.values(), default=0.0)
-        verdict = "pass" if longest <= MAX_SECONDS else "short"
-        print(f"{longest:.2f} s, target {MAX_SECONDS:.1f}: {verdict}")
+        results.add("longest lock of a table", longest, "s", at_most=MAX_SECONDS)
         for (table, mode), held in sorted(seconds.items(), key=lambda item: -item[1])[:5]:
-            print(f"  {table:<24} {mode:<22} {held * 1e3:>6.0f} ms")
+            results.add(f"{table}, {mode}", held * 1e3, "ms")
     finally:
         _execute(os.environ["DATABASE_URL"], f"DROP DATABASE IF EXISTS {DATABASE}")
 

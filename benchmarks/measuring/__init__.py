@@ -1,0 +1,1 @@
+"""What benchmarks share: units, load, CPU time, servers, and results."""
