@@ -94,10 +94,11 @@ def _benchmarks() -> dict[str, Callable[[Results], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[Results], None]]:
-    from benchmarks.at_scale import archive, day, growth, polling_rate, pushing, rest_api, updating
+    from benchmarks.at_scale import archive, day, growth, polling_rate, pushing, reading, rest_api, updating
 
     return {
         "rest_api": rest_api.run,
+        "reading": reading.run,
         "growth": growth.run,
         "day": day.run,
         "updating": updating.run,

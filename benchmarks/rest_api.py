@@ -88,7 +88,7 @@ def prepare_customers() -> str:
 
 def measure(readings: int, token: str) -> dict[tuple[str, int], Measured]:
     """Store this many one-minute readings up to now, refresh the roll-ups, and load each endpoint."""
-    fill(readings)
+    fill(customers_units(), readings)
     with serving() as port:
         ping = Request(port, "/ping")
         return {
@@ -110,19 +110,23 @@ def _beside(ping: Request, request: Request, connections: int) -> Measured:
     return Measured(together, requests_a_second / fmean(pings))
 
 
-def fill(readings: int, until: datetime | None = None) -> None:
-    """Store this many one-minute readings of all units up to a time, now by default, and refresh the roll-ups."""
-    unit_sensors = [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
+def fill(unit_sensors: list[tuple[int, int]], readings: int, until: datetime | None = None) -> None:
+    """Store this many one-minute readings of the units up to a time, now by default, and refresh the roll-ups."""
     minutes = readings // len(unit_sensors)
     newest = until or datetime.now(UTC).replace(second=0, microsecond=0)
     first = newest - timedelta(minutes=minutes)
-    minutes_a_batch = ROWS_A_BATCH // len(unit_sensors)
+    minutes_a_batch = max(ROWS_A_BATCH // len(unit_sensors), 1)
     for start in range(0, minutes, minutes_a_batch):
         count = min(minutes_a_batch, minutes - start)
         store(one_minute_readings(unit_sensors, first + timedelta(minutes=start), count))
     refresh()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+
+
+def customers_units() -> list[tuple[int, int]]:
+    """Return the units of the customers with their sensors."""
+    return [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
 
 
 def one_minute_readings(unit_sensors: list[tuple[int, int]], first: datetime, minutes: int) -> ReadingBatch:

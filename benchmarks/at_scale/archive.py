@@ -7,9 +7,10 @@ the readings of a delivery have the same instant of arrival. BENCH_ARCHIVE_DAYS 
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -17,11 +18,19 @@ from django.db import connection
 
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
+from core.api.pagination import Cursor
+from core.scope import Scope
 from readings.archive_models import ArchiveFile
+from readings.lists.export import CHUNK_ROWS
+from readings.lists.filters import ReadingFilter
+from readings.lists.queries import Listing
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.restoring import restore_month
 from readings.storage.archive.rows import INSTANT, SCHEMA, fill, sort
 from readings.storage.partitions import ensure_partitions, partition_name
+from readings.storage.reading_batch import microseconds_of
+from readings.storage.rollups import rebuild, refresh
+from readings.units.unit_refs import visible_unit_refs
 
 UNITS, UNITS_A_DELIVERY = 94, 9
 MONTH = date(2024, 3, 1)
@@ -30,22 +39,32 @@ DAYS = 31
 SECOND_US, MINUTE_US = 1_000_000, 60_000_000
 DELIVERED_EVERY_US = 5 * MINUTE_US
 MAX_HOT_BYTES, MAX_ARCHIVED_BYTES = 90.0, 5.0
+# Of listing the month in its table.
+MAX_TIMES_SLOWER = 3.0
+PAGE_ROWS, PAGES = 100, 9
 HOT_BYTES = "SELECT pg_total_relation_size(%s::regclass)"
 
 
 def run(results: Results) -> None:
-    """Measure bytes of a reading and the speed of archiving and restoring."""
+    """Measure bytes of a reading, the speed of archiving and restoring, and how long lists take."""
     days = int(os.environ.get("BENCH_ARCHIVE_DAYS") or DAYS)
     ensure_partitions([START])
     rows = month_of(make_units(UNITS, "ARCHIVE"), days)
     fill(rows)
+    # The lists count by the roll-ups.
+    rebuild(rows["storage_unit_id"].unique().to_list())
+    refresh()
     results.title(f"{UNITS} units, {len(rows):,} readings of {days} days")
-    hot_bytes = _hot_bytes() / len(rows)
+    hot_bytes, hot = _hot_bytes() / len(rows), _list_seconds(days)
     seconds = _seconds(lambda: archive_month(MONTH))
+    archived = _list_seconds(days)
     archived_bytes = sum(ArchiveFile.objects.filter(replaced_at=None).values_list("byte_count", flat=True)) / len(rows)
     restored = _seconds(lambda: restore_month(MONTH))
     results.add("a reading in the table", hot_bytes, "bytes", at_most=MAX_HOT_BYTES)
     results.add("an archived reading", archived_bytes, "bytes", at_most=MAX_ARCHIVED_BYTES)
+    for name, took in archived.items():
+        note = f"{took * 1e3:.1f} ms archived, {hot[name] * 1e3:.1f} ms in the table"
+        results.add(f"listing {name}", took / hot[name], "times", at_most=MAX_TIMES_SLOWER, note=note)
     results.add("archived", len(rows) / seconds, "readings/s")
     results.add("restored", len(rows) / restored, "readings/s")
 
@@ -90,6 +109,27 @@ def _hot_bytes() -> int:
         cursor.execute(f"VACUUM ANALYZE {name}")
         cursor.execute(HOT_BYTES, [name])
         return int(cursor.fetchone()[0])
+
+
+def _list_seconds(days: int) -> dict[str, float]:
+    """Return how long pages and all readings of the month take to list, the median of several."""
+    month = Listing(visible_unit_refs(Scope.everything()), ReadingFilter(START, START + timedelta(days=days)))
+
+    def a_page() -> None:
+        assert len(month.rows(PAGE_ROWS, counted=month.count())) == PAGE_ROWS
+
+    def a_page_below() -> None:
+        at = microseconds_of(START + timedelta(days=days / 2))
+        assert len(month.rows(PAGE_ROWS, cursor=Cursor(at, 0, 0, 0))) == PAGE_ROWS
+
+    def everything() -> None:
+        assert sum(map(len, month.chunks(CHUNK_ROWS))) > PAGE_ROWS
+
+    return {
+        "its first page": statistics.median(_seconds(a_page) for _ in range(PAGES)),
+        "a page in the middle": statistics.median(_seconds(a_page_below) for _ in range(PAGES)),
+        "all of it": _seconds(everything),
+    }
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -13,9 +13,8 @@ from statistics import median
 
 from django.db import connection
 
-from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
-from benchmarks.rest_api import CUSTOMERS, UNITS_EACH, fill, one_minute_readings, prepare_customers
+from benchmarks.rest_api import CUSTOMERS, UNITS_EACH, customers_units, fill, one_minute_readings, prepare_customers
 from benchmarks.storing import timed
 from readings.storage.store import store
 
@@ -51,8 +50,8 @@ def _milliseconds_on_top_of(size: int) -> dict[int, float]:
     """Store this many readings; return the median milliseconds of a further batch, by its minutes."""
     prepare_customers()
     after = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=DAYS_BEFORE_NOW)
-    fill(size, after)
-    unit_sensors = [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
+    unit_sensors = customers_units()
+    fill(unit_sensors, size, after)
     found = {}
     for minutes, rounds in BATCHES.items():
         seconds = []
