@@ -124,7 +124,7 @@ def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator
     """Yield the unit's readings from `since` to before `until`, a bounded number at a time, split between instants."""
     while since < until:
         fetch = partial(stored_readings, [(unit_id, since, until)], MAX_ROWS)
-        readings = with_archived([unit_id], since, until, fetch)[unit_id]
+        readings = with_archived([unit_id], [(since, until)], fetch)[unit_id]
         since = until
         if len(readings) == MAX_ROWS:
             since = instant_of(int(readings.recorded_at_us[-1]))

@@ -8,6 +8,7 @@ expected follows from the days' counts, where those were read for the total, els
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -27,6 +28,8 @@ from readings.units.unit_refs import UnitRefs
 # Multiples of a page's expected interval that are searched first and second.
 INTERVALS = (1.5, 24)
 SHORTEST_INTERVAL = timedelta(minutes=1)
+# More than any list has.
+UNKNOWN_TOTAL = sys.maxsize
 _KEY = "recorded_at, storage_unit_id, sensor_id"
 _COLUMNS = """storage_unit_id, sensor_id, recorded_at, temperature_c, scale, quality_score, {created_at},
     sensor_code, status.name"""
@@ -73,14 +76,16 @@ class Listing:
             return self._count_of_days(newest)
         if self.wanted.has_only_times:
             requested = [RequestedUnit(unit_ref.unit_id, unit_ref.zone, 0) for unit_ref in self.unit_refs.values()]
-            totals = totals_by_key(requested, self.wanted.time_range(), with_weights=False)
-            return Counted(sum(each.reading_count for each in totals.values()))
+            time_range = self.wanted.time_range()
+            totals = totals_by_key(requested, time_range, with_weights=False)
+            total = sum(each.reading_count for each in totals.values())
+            return Counted(total, max(_rate(total, time_range.start, min(time_range.end, newest)), self._usual_rate()))
         conditions, parameters = self.wanted.conditions("unit.id")
         time_range = self.wanted.time_range()
         parameters |= {"unit_ids": list(self.unit_refs), "low": time_range.start, "high": time_range.end}
         high = min(time_range.end, newest)
         sql = COUNT_ROWS.format(conditions=conditions)
-        return Counted(with_archived(self.unit_refs, time_range.start, high, lambda: _number(sql, parameters)))
+        return Counted(with_archived(self.unit_refs, [(time_range.start, high)], lambda: _number(sql, parameters)))
 
     def rows(
         self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, counted: Counted | None = None
@@ -92,7 +97,9 @@ class Listing:
         rows: list[Row] = []
         a_second = counted.a_second if counted else None
         for low, high, is_all in self._intervals(limit + offset, cursor, a_second):
-            rows = with_archived(self.unit_refs, low, high, partial(self._between, low, high, limit, offset, cursor))
+            rows = with_archived(
+                self.unit_refs, [(low, high)], partial(self._between, low, high, limit, offset, cursor)
+            )
             passed = cursor.position if cursor else offset
             is_forwards = not (cursor and cursor.is_backwards)
             is_whole = counted is not None and is_forwards and passed + len(rows) >= counted.total
@@ -103,11 +110,14 @@ class Listing:
     def chunks(self, size: int) -> Iterator[list[Row]]:
         """Yield all rows, newest first, in chunks of at most `size`, each queried by its key."""
         cursor: Cursor | None = None
-        while rows := self.rows(size, cursor=cursor):
+        a_second: float | None = None
+        while rows := self.rows(size, cursor=cursor, counted=Counted(UNKNOWN_TOTAL, a_second)):
             yield rows
             if len(rows) < size:
                 break
             cursor = rows[-1].cursor(0, is_backwards=False)
+            # The next chunk is expected in as much time.
+            a_second = _rate(len(rows), rows[-1].recorded_at, rows[0].recorded_at) or None
 
     def _count_of_days(self, newest: datetime) -> Counted:
         """Sum the days' counts; the units' rate is that since yesterday began, roughly: each zone has its own days."""
@@ -141,10 +151,12 @@ class Listing:
 
     def _expected(self, count: int, a_second: float | None) -> timedelta:
         """Return the time in which the units are expected to send this many readings."""
-        if a_second is None:
-            a_second = sum(1 / unit_ref.interval_seconds for unit_ref in self.unit_refs.values())
-        seconds = min((count + len(self.unit_refs)) / a_second, 400 * DAY.total_seconds())
+        seconds = min((count + len(self.unit_refs)) / (a_second or self._usual_rate()), 400 * DAY.total_seconds())
         return max(timedelta(seconds=seconds), SHORTEST_INTERVAL)
+
+    def _usual_rate(self) -> float:
+        """Return how many readings a second the units send by their intervals."""
+        return sum(1 / unit_ref.interval_seconds for unit_ref in self.unit_refs.values())
 
     def _newest(self) -> datetime | None:
         return max((unit_ref.newest_at for unit_ref in self.unit_refs.values() if unit_ref.newest_at), default=None)
@@ -170,6 +182,12 @@ class Listing:
         return rows[::-1] if is_backwards else rows
 
 
+def _rate(count: int, since: datetime, until: datetime) -> float:
+    """Return the readings a second of a period, 0 without a length."""
+    seconds = (until - since).total_seconds()
+    return count / seconds if seconds > 0 else 0.0
+
+
 def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[Row]:
     """Return the latest reading of each unit that passes the filter, newest first. One query."""
     conditions, parameters = wanted.conditions("reading.storage_unit_id")
@@ -186,7 +204,7 @@ def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | N
     """Return the stored reading of a sensor at an instant, in effect or future, None if there is none."""
     parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
     stored = partial(_fetch, STORED.format(table="reading"), parameters)
-    return next(iter(with_archived([unit_id], recorded_at, recorded_at, stored)), None) or next(
+    return next(iter(with_archived([unit_id], [(recorded_at, recorded_at)], stored)), None) or next(
         iter(_fetch(STORED.format(table="future_reading"), parameters)), None
     )
 

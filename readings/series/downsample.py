@@ -21,12 +21,11 @@ from django.utils import timezone
 from core.db.prepared import Parameters
 from core.db.replica import read_connection
 from customers.models import StorageUnit
-from readings.series.gaps import GAP, gap_parameters, gaps_sql
+from readings.series.gaps import GAP, gap_parameters, gaps_sql, pieces_sql
 from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.measures import NINTH_MICRO
 from readings.storage.reading_batch import instant_of, microseconds_of
-from readings.storage.rollups import LONGEST_GAP
 from readings.time_ranges import TimeRange, cut_days, cut_hours
 
 if TYPE_CHECKING:
@@ -174,7 +173,17 @@ def _read(
             cursor.execute(_GAPS[level], parameters)
             return points, np.array(cursor.fetchall(), GAP)
 
-    return with_archived([unit_id], time_range.start - LONGEST_GAP, time_range.end, read)
+    def narrowed() -> list[tuple[datetime, datetime]]:
+        with read_connection().cursor() as cursor:
+            cursor.execute(_PIECES[level], parameters)
+            incomplete = cursor.fetchall()
+        ends = zip(parameters["raw_firsts"], parameters["raw_ends"], strict=True)
+        return [*incomplete, *ends]
+
+    whole = [(time_range.start, time_range.end)]
+    return with_archived(
+        [unit_id], whole, read, reaches_back=True, narrowed=None if level is Level.READINGS else narrowed
+    )
 
 
 def _series(
@@ -318,4 +327,5 @@ _POINTS = {
     Level.DAYS: _in_order(_OF_DAYS),
 }
 _GAPS = {level: gaps_sql(with_days=level is Level.DAYS) for level in Level}
+_PIECES = {level: pieces_sql(with_days=level is Level.DAYS) for level in Level}
 _PARAMETERS = {Level.READINGS: _of_readings, Level.HOURS: _of_hours, Level.DAYS: _of_days}

@@ -76,13 +76,13 @@ def _microseconds(instant: str) -> str:
     return f"(date_part('epoch', {instant}) * 1000000)::bigint"
 
 
-def gaps_sql(*, with_days: bool) -> str:
-    """Return the query of the columns of GAP, in order of time.
+def pieces_sql(*, with_days: bool) -> str:
+    """Return the query of the periods of which the query of the gaps reads readings."""
+    return f"WITH {_pieces_sql(with_days)} SELECT from_at, to_at FROM piece"  # noqa: S608  constants only
 
-    with_days: use daily roll-ups as well, for ranges of many days.
-    """
-    return f"""
-WITH {_DAYS if with_days else _WHOLE_RANGE},
+
+def _pieces_sql(with_days: bool) -> str:
+    return f"""{_DAYS if with_days else _WHOLE_RANGE},
 hour AS (
     SELECT hourly.*, is_settled AND covered_seconds >= 3600 - {_ROUNDING_SECONDS} AS is_complete
     FROM span CROSS JOIN LATERAL (
@@ -103,7 +103,16 @@ piece AS (
     FROM (
         SELECT range_agg(tstzrange(starts_at, ends_at)) AS periods FROM hour, bounds WHERE NOT is_complete AND is_few
     ) AS incomplete CROSS JOIN unnest(periods) AS period
-),
+)"""  # noqa: S608  constants only
+
+
+def gaps_sql(*, with_days: bool) -> str:
+    """Return the query of the columns of GAP, in order of time.
+
+    with_days: use daily roll-ups as well, for ranges of many days.
+    """
+    return f"""
+WITH {_pieces_sql(with_days)},
 {TIME_WEIGHTS},
 covered AS (
     SELECT range_agg(period) AS periods FROM (

@@ -286,7 +286,7 @@ def _rows(
             rows: list[Row] = cursor.fetchall()
         return rows
 
-    return with_archived(list(unit_refs), time_range.start, time_range.end, read)
+    return with_archived(list(unit_refs), [(time_range.start, time_range.end)], read)
 
 
 def _percentage(part: int, whole: int) -> float:

@@ -57,9 +57,7 @@ def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
             "until": list(until),
         }
     parameters |= bounds
-    outside, critical = with_archived(
-        [unit_id], bounds["earliest"], bounds["latest"], lambda: _row(SECONDS_OUTSIDE, parameters)
-    )
+    outside, critical = with_archived([unit_id], pieces, lambda: _row(SECONDS_OUTSIDE, parameters), reaches_back=True)
     return TimeOutside(timedelta(seconds=outside), timedelta(seconds=critical))
 
 

@@ -137,7 +137,8 @@ class _Summing:
         earliest = min(piece.time_range.start for piece in pieces)
         bounds = {"counted_from": earliest, "earliest": earliest - LONGEST_GAP, "latest": latest}
         read = partial(self._statement(totals_sql.raw).table, parameters | bounds)
-        self._add(*with_archived(set(parameters["unit_ids"]), earliest - LONGEST_GAP, latest, read))
+        spans = {(piece.time_range.start, piece.time_range.end) for piece in pieces}
+        self._add(*with_archived(set(parameters["unit_ids"]), spans, read, reaches_back=self._with_weights))
 
     def _cut(self, time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[tuple[TimeRange, date | None]]]:
         """Return the whole days of `time_range`, and the remainders with the bucket each lies in."""

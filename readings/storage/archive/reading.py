@@ -9,13 +9,14 @@ archived again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import polars as pl
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from core.db.replica import on_primary
+from customers.models import MAX_STALENESS_LIMIT_SECONDS
 from readings.archive_models import RecalledUnit
 from readings.storage.archive import files, windows
 from readings.storage.archive.rows import fill
@@ -31,28 +32,71 @@ from readings.storage.archive.state import (
 from readings.storage.store_sql import LOCK_UNITS
 
 T = TypeVar("T")
+# Two instants, both included.
+Span = tuple[datetime, datetime]
 ATTEMPTS = 5
+LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
+LONGEST_VALIDITY = """
+SELECT max(gap_limit_seconds) FROM limit_period WHERE storage_unit_id = ANY(%s) AND valid_until > %s
+"""
+# Reading a file takes longer than taking the readings of some hours from it.
+NEAR = timedelta(hours=6)
+MOST_SPANS = 32
 
 
-def with_archived(unit_ids: Collection[int], first: datetime, last: datetime, read: Callable[[], T]) -> T:
-    """Return what `read` returns, which queries readings of these units from `first` to `last`, both included.
+def with_archived(
+    unit_ids: Collection[int],
+    spans: Collection[Span],
+    read: Callable[[], T],
+    *,
+    reaches_back: bool = False,
+    narrowed: Callable[[], Collection[Span]] | None = None,
+) -> T:
+    """Return what `read` returns, which queries readings of these units within `spans`, both ends of each included.
 
-    `read` writes nothing, and returns values rather than cursors. It may run several times. Raise ArchiveUnavailable.
+    `reaches_back`: the reading before each span matters as well, if it is still valid when that begins. `narrowed`
+    returns the parts of the spans that are queried, and is called only if any month is archived. `read` writes nothing,
+    and returns values rather than cursors. It may run several times. Raise ArchiveUnavailable.
     """
+    first, last = min(since for since, _ in spans), max(until for _, until in spans)
+    first -= LONGEST_GAP if reaches_back else timedelta()
     months = months_between(first, last)
     if not any(state.is_archived for state in months):
         result = read()
         if months_between(first, last) == months:
             return result
     with on_primary():
-        return _read_archived(unit_ids, first, last, read)
+        needed = narrowed() if narrowed else spans
+        before = _longest_validity(unit_ids, first) if reaches_back else timedelta()
+        return _read_archived(unit_ids, first, last, joined([(since - before, until) for since, until in needed]), read)
 
 
-def _read_archived(unit_ids: Collection[int], first: datetime, last: datetime, read: Callable[[], T]) -> T:
+def _longest_validity(unit_ids: Collection[int], since: datetime) -> timedelta:
+    """Return how long a reading of any of these units has been valid since then, at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(LONGEST_VALIDITY, [list(unit_ids), since])
+        [(seconds,)] = cursor.fetchall()
+    return timedelta(seconds=seconds or 0)
+
+
+def joined(spans: Collection[Span]) -> list[Span]:
+    """Return spans in order of time, none of them near the next: a window of a file may hold both."""
+    apart: list[Span] = []
+    for since, until in sorted(spans):
+        if apart and since - apart[-1][1] <= NEAR:
+            apart[-1] = apart[-1][0], max(apart[-1][1], until)
+        else:
+            apart.append((since, until))
+    return apart if len(apart) <= MOST_SPANS else [(apart[0][0], apart[-1][1])]
+
+
+def _read_archived(
+    unit_ids: Collection[int], first: datetime, last: datetime, spans: list[Span], read: Callable[[], T]
+) -> T:
     for attempt in range(1, ATTEMPTS + 1):
         months = months_between(first, last)
         try:
-            result = _read_with(months, unit_ids, first, last, read)
+            result = _read_with(months, unit_ids, spans, read)
         except (IntegrityError, ArchiveUnavailable):
             # Of a month that was changed meanwhile another file counts, or rows are in the table.
             is_changed = months_between(first, last) != months or _is_recalled_meanwhile(months, unit_ids)
@@ -75,14 +119,15 @@ def archived_rows(unit_id: int, first: datetime, last: datetime) -> Iterator[pl.
                 yield files.read(file, own, max(first, state.start), min(last, state.last))
 
 
-def _read_with(
-    months: list[MonthState], unit_ids: Collection[int], first: datetime, last: datetime, read: Callable[[], T]
-) -> T:
+def _read_with(months: list[MonthState], unit_ids: Collection[int], spans: list[Span], read: Callable[[], T]) -> T:
     with transaction.atomic():
         for state in months:
-            if state.is_archived:
+            within = [(max(since, state.start), min(until, state.last)) for since, until in spans]
+            within = [(since, until) for since, until in within if since <= until]
+            if state.is_archived and within:
                 for file, own in files_with(state.month, unit_ids):
-                    fill(windows.read(file, own, max(first, state.start), min(last, state.last)))
+                    for since, until in within:
+                        fill(windows.read(file, own, since, until))
         result = read()
         transaction.set_rollback(True)
     return result
