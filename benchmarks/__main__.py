@@ -63,7 +63,6 @@ def _own_server(cleanup: ExitStack) -> str:
 def _benchmarks() -> dict[str, Callable[[Results], None]]:
     # They import models, which need configured settings.
     from benchmarks import (
-        bodies,
         evaluation,
         importing,
         mechanisms,
@@ -86,7 +85,6 @@ def _benchmarks() -> dict[str, Callable[[Results], None]]:
         "pages": pages.run,
         "rest_api": rest_api.run,
         "mechanisms": mechanisms.run,
-        "bodies": bodies.run,
         "sealing": sealing.run,
         "trail": trail.run,
         "polling": polling.run,
@@ -94,7 +92,7 @@ def _benchmarks() -> dict[str, Callable[[Results], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[Results], None]]:
-    from benchmarks.at_scale import archive, day, growth, polling_rate, pushing, reading, rest_api, updating
+    from benchmarks.at_scale import archive, bodies, day, growth, polling_rate, pushing, reading, rest_api, updating
 
     return {
         "rest_api": rest_api.run,
@@ -105,6 +103,7 @@ def _scale_benchmarks() -> dict[str, Callable[[Results], None]]:
         "polling_rate": polling_rate.run,
         "pushing": pushing.run,
         "archive": archive.run,
+        "bodies": bodies.run,
     }
 
 

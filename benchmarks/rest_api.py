@@ -25,7 +25,7 @@ from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.rollups import refresh
 from readings.storage.store import store
 
-FEW, MANY = 100_000, 10_000_000
+FEW, MANY = 100_000, 1_000_000
 CUSTOMERS, UNITS_EACH = 10, 10
 CONNECTIONS = (1, 16)
 # Each endpoint and `/ping` are loaded this often, for this long at a time.

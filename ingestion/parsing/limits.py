@@ -1,7 +1,7 @@
 """Limits on what a body may contain. They are checked while it is read, before objects are created from its bytes.
 
 With them the memory that a body takes is that of a few blocks and batches, however large and whatever it is; tests and
-`python -m benchmarks bodies` show it for bodies made to exceed them.
+`python -m benchmarks --scale bodies` show it for bodies made to exceed them.
 """
 
 from __future__ import annotations
