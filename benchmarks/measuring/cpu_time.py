@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connection
@@ -22,11 +24,20 @@ def cpu_milliseconds(work: Callable[[], object]) -> float:
     return spent() - before
 
 
-def compared_in_turn(work: Callable[[], float], without: Callable[[], float], rounds: int) -> tuple[float, float]:
-    """Return the least of what each returns. Each goes first as often as the other; the first of each is not counted.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The medians of both ways, and the median of how many percent slower the first is, pair by pair."""
 
-    What the machine does meanwhile can only add to the time of either, so the least is what the work itself takes; what
-    one leaves in the tables does not count for the other alone.
+    with_it: float
+    without: float
+    slower_percent: float
+
+
+def compared_in_turn(work: Callable[[], float], without: Callable[[], float], rounds: int) -> Comparison:
+    """Compare what both return, in pairs. Each goes first as often as the other; the first pair is not counted.
+
+    A machine that becomes slower for some seconds slows both of a pair down, and what one leaves in the tables does not
+    count for the other alone.
     """
     found: tuple[list[float], list[float]] = ([], [])
     work()
@@ -34,7 +45,8 @@ def compared_in_turn(work: Callable[[], float], without: Callable[[], float], ro
     for number in range(rounds):
         for which in (0, 1) if number % 2 else (1, 0):
             found[which].append((work, without)[which]())
-    return min(found[0]), min(found[1])
+    slower = statistics.median(first / second for first, second in zip(*found, strict=True)) - 1
+    return Comparison(statistics.median(found[0]), statistics.median(found[1]), slower * 100)
 
 
 def elapsed_seconds(work: Callable[[], object]) -> float:
