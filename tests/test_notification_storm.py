@@ -25,7 +25,8 @@ SECRET = "whsec_" + "A" * 44
 
 # Those of the demo would group messages and send them elsewhere.
 DELETIONS = ("DELETE FROM notification_rule_channels", "DELETE FROM notification_rule", "DELETE FROM channel")
-# A channel without grouping, and a rule that sends it everything.
+# A channel without grouping, and a rule for alarms of temperature only: the demo's sources fail here, because no
+# simulator is running, and their alarms would be messages that the test does not count on.
 CHANNEL = """
 INSERT INTO channel (public_id, customer_id, kind, name, address, secret, previous_secret, messages_a_minute,
     flap_minutes, is_enabled, disabled_reason, failures_in_a_row, last_error)
@@ -35,7 +36,8 @@ RULE = """
 WITH rule AS (
     INSERT INTO notification_rule (public_id, customer_id, name, is_enabled, kinds, severities, weekdays,
         tells_when_closed)
-    SELECT gen_random_uuid(), customer_id, 'everything', true, '{}', '{}', '{}', true FROM channel RETURNING id
+    SELECT gen_random_uuid(), customer_id, 'temperatures', true, '{temperature}', '{}', '{}', true
+    FROM channel RETURNING id
 )
 INSERT INTO notification_rule_channels (rule_id, channel_id) SELECT rule.id, channel.id FROM rule, channel
 """

@@ -17,8 +17,7 @@ import numpy as np
 
 from core.db.prepared import Parameters
 from readings.storage.local_days import day_of, start_of_day_sql
-from readings.storage.rollups import LONGEST_GAP
-from readings.storage.time_weighting import TIME_WEIGHTS
+from readings.storage.time_weighting import LONGEST_GAP, TIME_WEIGHTS
 from readings.time_ranges import MICROSECOND, TimeRange
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from core.db.prepared import Parameters
 from core.db.replica import read_connection
 from readings.storage.archive.reading import with_archived
-from readings.storage.rollups import LONGEST_GAP
-from readings.storage.time_weighting import TIME_WEIGHTS
+from readings.storage.time_weighting import LONGEST_GAP, TIME_WEIGHTS
 from readings.time_ranges import TimeRange
 from readings.units.comparison import ROUNDING_K
 

@@ -20,7 +20,7 @@ from readings.statistics import totals_sql
 from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
-from readings.storage.rollups import LONGEST_GAP
+from readings.storage.time_weighting import LONGEST_GAP
 from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, split_at_hours
 
 

@@ -13,18 +13,17 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from customers.models import MAX_STALENESS_LIMIT_SECONDS, StorageUnit
+from customers.models import StorageUnit
 from readings.storage import rollups_sql
 from readings.storage.archive.reading import recall
 from readings.storage.store import lock_units
+from readings.storage.time_weighting import LONGEST_GAP
 
 UNITS_A_BATCH = 200
 HOURS_A_BATCH = 2_000
 DAYS_A_BATCH = 500
 # Before every reading.
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
-# A reading that is valid when a period begins was recorded at most this long before.
-LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
 
 
 def refresh(*, deadline: datetime | None = None) -> int:

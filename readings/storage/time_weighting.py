@@ -8,13 +8,16 @@ none is valid, as in excursions. A period begins with the reading valid at that 
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
-from customers.models import STALENESS_INTERVALS
+from customers.models import MAX_STALENESS_LIMIT_SECONDS, STALENESS_INTERVALS
 
 ACTIVATION_K = 10_000.0
 ZERO_C_IN_K = 273.15
 # Below this exp(−10000/T) leaves the range of double precision; no goods are stored there.
 COLDEST_K = 20.0
+# A reading that is valid when a period begins was recorded at most this long before.
+LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
 
 
 def arrhenius(temperature_c: float) -> float:

@@ -16,7 +16,6 @@ import polars as pl
 from django.db import IntegrityError, connection, transaction
 
 from core.db.replica import on_primary
-from customers.models import MAX_STALENESS_LIMIT_SECONDS
 from readings.archive_models import RecalledUnit
 from readings.storage.archive import files, windows
 from readings.storage.archive.rows import fill
@@ -30,12 +29,12 @@ from readings.storage.archive.state import (
     months_between,
 )
 from readings.storage.store_sql import LOCK_UNITS
+from readings.storage.time_weighting import LONGEST_GAP
 
 T = TypeVar("T")
 # Two instants, both included.
 Span = tuple[datetime, datetime]
 ATTEMPTS = 5
-LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
 LONGEST_VALIDITY = """
 SELECT max(gap_limit_seconds) FROM limit_period WHERE storage_unit_id = ANY(%s) AND valid_until > %s
 """
