@@ -37,11 +37,15 @@ from readings.storage.store import StoreResult, store
 
 @dataclass(frozen=True, slots=True)
 class SmallDelivery:
-    """A delivery whose body was parsed as one batch; `problems` as in `load`."""
+    """A delivery whose body was parsed as one batch; `problems` as in `load`.
+
+    `content_hash` is saved with it if all its rows were stored.
+    """
 
     load_request: LoadRequest
     batch: ParsedBatch
     problems: Sequence[str] = ()
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +66,40 @@ def load_together(deliveries: Sequence[SmallDelivery]) -> list[LoadResult | None
     Those have a unit in common with one before them, whose rows would count as theirs. Raise what any of them raises,
     then nothing is stored.
     """
-    # One that has to wait for a lock is an error here, as the others have locked rows meanwhile.
-    registers = [register_of(delivery.load_request, may_wait=False) for delivery in deliveries]
+    registers = _registers(deliveries)
     _look_up(deliveries, registers)
+    _register_together(deliveries, registers)
     statuses = status_ids({name for each in deliveries for name in each.batch.readings["equipment_status"].unique()})
     loading: dict[int, _Loading] = {}
     unit_ids: set[int] = set()
     for number, (delivery, register) in enumerate(zip(deliveries, registers, strict=True)):
         resolved = resolve_batch(register, delivery.load_request, delivery.batch, statuses)
         own = set(resolved.columns.storage_unit_id.tolist())
-        if unit_ids.isdisjoint(own):
-            unit_ids |= own
+        are_own = unit_ids.isdisjoint(own)
+        unit_ids |= own  # also of those to be loaded later, so that none is loaded before them
+        if are_own:
             first = max((each.end for each in loading.values()), default=0)
             result = LoadResult(new_delivery(delivery.load_request))
             loading[number] = _Loading(delivery, register, resolved, result, first, first + len(resolved.columns))
     _store(list(loading.values()))
     for each in loading.values():
         complete(each.result, each.register, each.delivery.problems)
+        if each.result.delivery.status == Delivery.Status.SUCCESS:
+            each.result.delivery.content_hash = each.delivery.content_hash
     _save([each.result.delivery for each in loading.values()])
     return [loading[number].result if number in loading else None for number in range(len(deliveries))]
+
+
+def _registers(deliveries: Sequence[SmallDelivery]) -> list[Register]:
+    """Return the register of each delivery; those of a source share one."""
+    of_sources: dict[int, Register] = {}
+    registers = []
+    for delivery in deliveries:
+        # One that has to wait for a lock is an error here, as the others have locked rows meanwhile.
+        register = register_of(delivery.load_request, may_wait=False)
+        source = delivery.load_request.source
+        registers.append(register if source is None else of_sources.setdefault(source.pk, register))
+    return registers
 
 
 def _look_up(deliveries: Sequence[SmallDelivery], registers: Sequence[Register]) -> None:
@@ -96,6 +115,19 @@ def _look_up(deliveries: Sequence[SmallDelivery], registers: Sequence[Register])
     sensors = sensors_of({(units[place].pk, sensor_code) for place, sensor_code in places if place in units})
     for register, of_delivery in zip(registers, keys, strict=True):
         register.know({key[:2] for key in of_delivery}, units, sensors)
+
+
+def _register_together(deliveries: Sequence[SmallDelivery], registers: Sequence[Register]) -> None:
+    """Register what several deliveries of a source bring for the first time, with one statement for all of them."""
+    of_registers: dict[int, list[SmallDelivery]] = {}
+    for register, delivery in zip(registers, deliveries, strict=True):
+        of_registers.setdefault(id(register), []).append(delivery)
+    for register in registers:
+        own = of_registers.pop(id(register), [])
+        if len(own) > 1:
+            keys = {key for delivery in own for key in delivery.batch.readings.select(KEY).unique().rows()}
+            described = {key: unit for delivery in reversed(own) for key, unit in delivery.batch.units.items()}
+            register.resolve(keys, described)
 
 
 def _store(loading: Sequence[_Loading]) -> None:

@@ -67,6 +67,11 @@ class SentBody:
     is_repeated: bool = False
     is_old: bool = False
 
+    @property
+    def content_hash(self) -> str:
+        """What identifies a body that is sent again."""
+        return sha256(b"\0".join((self.default_unit.encode(), self.data))).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class PushOutcome:
@@ -90,13 +95,13 @@ def load_sent(source: Source, body: SentBody) -> PushOutcome:
     """Load a body in one transaction. Raise PushFailed; record it with `log_failed` outside the transaction."""
     if not body.data:
         raise PushFailed(Reason.NO_READINGS_LIST.value, "The body is empty.")
-    content_hash = sha256(b"\0".join((body.default_unit.encode(), body.data))).hexdigest()
+    content_hash = body.content_hash
     earlier = Delivery.objects.filter(source=source, content_hash=content_hash).order_by("id").first()
     if earlier is not None:
         return PushOutcome(earlier, is_repeated=True)
     try:
         with transaction.atomic():
-            return _load(source, body, _load_request(source, body), content_hash)
+            return _load(source, body, load_request_of(source, body), content_hash)
     except UnreadableBody as error:
         raise PushFailed(error.reason.value, error.message) from error
     except MappingError as error:
@@ -105,7 +110,7 @@ def load_sent(source: Source, body: SentBody) -> PushOutcome:
 
 def log_failed(source: Source, body: SentBody, failed: PushFailed) -> Delivery:
     """Log a body that could not be loaded among the source's deliveries."""
-    delivery = log_failure(_load_request(source, body), failed.reason, failed.message)
+    delivery = log_failure(load_request_of(source, body), failed.reason, failed.message)
     Source.objects.filter(pk=source.pk).update(last_error=failed.message)
     return delivery
 
@@ -121,10 +126,11 @@ def keep_unreadable(source: Source, body: SentBody, failed: PushFailed) -> Deliv
         raw_row=lambda _: text,
         row_context=context,
     )
-    return load(_load_request(source, body), [batch]).delivery
+    return load(load_request_of(source, body), [batch]).delivery
 
 
-def _load_request(source: Source, body: SentBody) -> LoadRequest:
+def load_request_of(source: Source, body: SentBody) -> LoadRequest:
+    """Return what a delivery records about a body."""
     return LoadRequest(
         customer=source.customer,
         source=source,
@@ -142,10 +148,10 @@ def _load(source: Source, body: SentBody, load_request: LoadRequest, content_has
     if uplink is not None and not uplink.is_uplink:
         label = FORMATS[source.message_format].label
         return _pass_over(load_request, f"This message of {label} is no uplink: it holds no readings.")
-    parsed = _Parsed(source, body)
+    parsed = ParsedBody(source, body)
     try:
         with transaction.atomic():
-            if uplink is not None and not _note_message(source, uplink.key, body.received_at, UPLINK_COPIES_WITHIN):
+            if uplink is not None and not note_message(source, uplink.key, body.received_at, UPLINK_COPIES_WITHIN):
                 note = "This uplink was received before, by another gateway or in another attempt."
                 return _pass_over(load_request, note)
             result = load(load_request, Parsing(parsed.batches), max_rejected_per_reason=MAX_ERRORS)
@@ -175,7 +181,7 @@ class _RepeatedMessage(Exception):  # noqa: N818  an expected outcome
 
 def _refuse_unless_new(source: Source, body: SentBody) -> None:
     """Note a message whose readings have no time of their own. Raise PushFailed or _RepeatedMessage."""
-    is_new = _note_message(source, body.message_key, body.received_at, REPEATED_WITHIN)
+    is_new = note_message(source, body.message_key, body.received_at, REPEATED_WITHIN)
     if body.is_repeated and not is_new:
         raise _RepeatedMessage
     if body.is_old:
@@ -189,7 +195,7 @@ def _pass_over(load_request: LoadRequest, note: str) -> PushOutcome:
     return PushOutcome(delivery)
 
 
-def _note_message(source: Source, key: bytes, received_at: datetime, within: timedelta) -> bool:
+def note_message(source: Source, key: bytes, received_at: datetime, within: timedelta) -> bool:
     """Note a message of a source; return whether it is new."""
     values: dict[str, int | bytes | datetime] = {
         "source_id": source.pk,
@@ -204,7 +210,7 @@ def _note_message(source: Source, key: bytes, received_at: datetime, within: tim
 
 
 @dataclass(slots=True)
-class _Parsed:
+class ParsedBody:
     """The rows of a body. `is_timed_on_receipt`: the same body, sent again, is another measurement."""
 
     source: Source
@@ -212,6 +218,7 @@ class _Parsed:
     is_timed_on_receipt: bool = False
 
     def batches(self) -> Iterator[ParsedBatch]:
+        """Parse the body. Raise UnreadableBody or MappingError."""
         for batch in parse_body(
             io.BytesIO(self.body.data),
             self.source.mapping,

@@ -20,9 +20,10 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from core.crypto.encryption import SecretUnreadable
-from core.db.conflicts import cause_of
+from core.db.conflicts import ConflictError, cause_of
 from core.leases import RENEW_EVERY_SECONDS, Claim, LeasedTable
-from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable, load_sent
+from ingestion.loading import messages
+from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable
 from ingestion.models import IngestionType, Source
 from ingestion.sources.request_settings import RequestSettingError
 from ingestion.sources.topics import TopicError
@@ -185,8 +186,11 @@ class Subscriber:
         try:
             with transaction.atomic():
                 held = self._held(batch)
-                for received in held:
-                    store_message(received)
+                messages.load_messages([(received.source, _body_of(received)) for received in held])
+        except ConflictError as error:
+            logger.info("messages are stored one by one", messages=len(batch), message=str(error))
+            self._store_one_by_one(batch)
+            return
         except (OperationalError, InterfaceError):
             self._careful_until = time.monotonic() + _CAREFUL_SECONDS
             raise
@@ -233,7 +237,7 @@ class Subscriber:
                 logger.error("a message was refused repeatedly", topic=received.message.topic, why=refusals[-1])
                 _keep_failed(received, refusals[-1])
             else:
-                store_message(received)
+                messages.load_message(received.source, _body_of(received))
         return True
 
     def _disconnect(self) -> None:
@@ -256,17 +260,6 @@ def _keep_failed(received: Received, why: str) -> None:
     """Keep a message that cannot be stored as a rejected row with the reason, so that the others are not held up."""
     with transaction.atomic():
         keep_unreadable(received.source, _body_of(received), PushFailed("internal_error", why))
-
-
-def store_message(received: Received) -> None:
-    """Store a message through its source's mapping. One that cannot be read is kept as a rejected row."""
-    body = _body_of(received)
-    if not body.data:
-        return  # clears a retained message
-    try:
-        load_sent(received.source, body)
-    except PushFailed as failed:
-        keep_unreadable(received.source, body, failed)
 
 
 def _body_of(received: Received) -> SentBody:

@@ -22,10 +22,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from core.db import clock
 from customers.models import StorageUnit
+from ingestion.loading import messages
+from ingestion.loading.messages import load_message
+from ingestion.loading.source_push import SentBody
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.subscribing import subscriber
-from ingestion.subscribing.client import Received
-from ingestion.subscribing.subscriber import store_message
 from ingestion.subscribing.tests.brokers import WAIT_SECONDS, running
 from readings.models import Reading
 from tests.factories import PushSourceFactory
@@ -178,13 +179,13 @@ def test_a_message_that_the_database_always_refuses_is_kept_with_the_reason_and_
 ) -> None:
     attempts = []
 
-    def refuse_poison(received: Received) -> None:
-        if b"poison" in received.message.payload:
-            attempts.append(received.key)
+    def refuse_poison(source: Source, body: SentBody) -> None:
+        if b"poison" in body.data:
+            attempts.append(body.message_key)
             raise OperationalError("server closed the connection unexpectedly")
-        store_message(received)
+        load_message(source, body)
 
-    monkeypatch.setattr(subscriber, "store_message", refuse_poison)
+    monkeypatch.setattr(messages, "load_message", refuse_poison)
     monkeypatch.setattr(subscriber, "_RETRY_SECONDS", 0.05)
     with running():
         subscribed(broker, source)

@@ -1,0 +1,152 @@
+"""Messages of brokers are loaded together with the same outcome as one by one, and with few statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.db.conflicts import ConflictError
+from ingestion.loading.messages import load_message, load_messages
+from ingestion.loading.source_push import SentBody
+from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
+from readings.models import LatestReading, Reading
+from tests.factories import PushSourceFactory
+
+pytestmark = pytest.mark.django_db
+
+Sent = Sequence[tuple[Source, SentBody]]
+
+RECEIVED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def row(minute: int, temperature: object, **fields: object) -> dict[str, object]:
+    return {"time": f"2026-11-23T10:{minute:02}:00Z", "temperature": temperature, "scale": "C"} | fields
+
+
+PAYLOADS: tuple[object, ...] = (
+    row(0, 4.5),
+    row(0, 4.75),
+    row(1, 4.5),
+    row(2, "hot"),
+    row(3, 40.5),
+    row(4, 4.5, sensor_id="second"),
+    [row(0, 4.5), row(5, 4.75)],
+    [row(6, 4.5, unit_id="F9"), row(6, 4.5)],
+    [row(7, 4.5), row(7, 5.5)],
+    {"temperature": 4.5, "scale": "C"},
+    {"temperature": 5.5, "scale": "C", "unit_id": "F9"},
+    {"reading": 4.5},
+    [],
+    {"deviceInfo": {"devEui": "01"}, "object": {"temperature": 4.5}},
+)
+bodies = st.builds(
+    lambda payload, unit, is_repeated, is_old, key: SentBody(
+        data=json.dumps(payload).encode(),
+        received_at=RECEIVED_AT + timedelta(seconds=key),
+        ingestion_type=IngestionType.MQTT,
+        default_unit=unit,
+        message_key=b"%d" % key,
+        is_repeated=is_repeated,
+        is_old=is_old,
+    ),
+    payload=st.sampled_from(PAYLOADS),
+    unit=st.sampled_from(["F1", "F2", "F3"]),
+    is_repeated=st.booleans(),
+    is_old=st.booleans(),
+    key=st.integers(min_value=0, max_value=9),
+)
+COUNTS = ("records_stored", "records_duplicate", "records_conflicting", "records_rejected")
+DELIVERY = ("status", "error_message", "notes", "understood", "content_hash", "size_bytes", "source_url", *COUNTS)
+READING = ("storage_unit__unit_code", "sensor__sensor_code", "recorded_at", "temperature_c")
+REJECTED = ("reason", "raw", "default_unit_code")
+
+
+def stored_of(source: Source) -> list[object]:
+    """Return everything that the messages of a source have left in the database."""
+    units = {"storage_unit__facility__customer": source.customer}
+    sent = {"delivery__source": source}
+    found = (
+        Delivery.objects.filter(source=source).values_list(*DELIVERY),
+        Reading.objects.filter(**units).values_list(*READING),
+        LatestReading.objects.filter(**units).values_list("recorded_at", "temperature_c"),
+        RejectedRow.objects.filter(**sent).values_list(*REJECTED),
+        Conflict.objects.filter(**sent).values_list("temperature_c", "stored_temperature_c"),
+        Source.objects.filter(pk=source.pk).values_list("last_error", "failures_in_a_row"),
+    )
+    return [sorted(map(repr, rows)) for rows in found]
+
+
+def some_sources() -> list[Source]:
+    """Return two sources of a customer, whose messages may name the same units, and one of a network server."""
+    first = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
+    second = PushSourceFactory.create(ingestion_type=IngestionType.MQTT, customer=first.customer)
+    server = PushSourceFactory.create(ingestion_type=IngestionType.MQTT, message_format="chirpstack")
+    return [first, second, server]
+
+
+def outcome_of(messages: Sequence[tuple[int, SentBody]], load: Callable[[Sent], None]) -> object:
+    sources = some_sources()
+    load([(sources[number], body) for number, body in messages])
+    return [stored_of(source) for source in sources]
+
+
+def one_by_one(sent: Sent) -> None:
+    for source, body in sent:
+        load_message(source, body)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=st.lists(st.tuples(st.integers(0, 2), bodies), max_size=10))
+def test_the_outcome_is_that_of_one_by_one(messages: list[tuple[int, SentBody]]) -> None:
+    with transaction.atomic():
+        assert outcome_of(messages, load_messages) == outcome_of(messages, one_by_one)
+        transaction.set_rollback(True)
+
+
+def message_of(unit: str, payload: object) -> SentBody:
+    return SentBody(
+        data=json.dumps(payload).encode(),
+        received_at=RECEIVED_AT,
+        ingestion_type=IngestionType.MQTT,
+        default_unit=unit,
+        message_key=unit.encode(),
+    )
+
+
+@pytest.mark.parametrize("payload", [row(0, 4.5), {"temperature": 4.5, "scale": "C"}], ids=["timed", "without a time"])
+def test_many_new_units_take_hardly_more_statements_than_one(payload: dict[str, object]) -> None:
+    source = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
+    counts = []
+    for prefix, units in (("first", 1), ("more", 20)):
+        with CaptureQueriesContext(connection) as statements:
+            load_messages([(source, message_of(f"{prefix}_{number}", payload)) for number in range(units)])
+        # Noting by what a message without a time is recognised takes one for each.
+        counts.append(len([each for each in statements if "received_message" not in str(each["sql"])]))
+    assert Reading.objects.count() == 21
+    assert counts[1] <= counts[0] + 3
+
+
+def test_what_is_sent_again_is_stored_once() -> None:
+    source = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
+    sent = [(source, message_of("F1", row(0, 4.5)))] * 3
+    load_messages(sent)
+    load_messages(sent)
+    assert (Reading.objects.count(), Delivery.objects.count()) == (1, 1)
+
+
+def test_it_does_not_wait_for_a_change_of_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise ConflictError("The limits that units share are being changed.")
+
+    monkeypatch.setattr("ingestion.loading.registration.hold_shared_limits_at_once", refuse)
+    source = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
+    with pytest.raises(ConflictError), transaction.atomic():
+        load_messages([(source, message_of("F1", row(0, 4.5)))])
+    assert not Delivery.objects.exists()
