@@ -92,13 +92,25 @@ def _benchmarks() -> dict[str, Callable[[Results], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[Results], None]]:
-    from benchmarks.at_scale import archive, bodies, day, growth, polling_rate, pushing, reading, rest_api, updating
+    from benchmarks.at_scale import (
+        archive,
+        bodies,
+        day,
+        growth,
+        polling_rate,
+        pushing,
+        reading,
+        rest_api,
+        trail,
+        updating,
+    )
 
     return {
         "rest_api": rest_api.run,
         "reading": reading.run,
         "growth": growth.run,
         "day": day.run,
+        "trail": trail.run,
         "updating": updating.run,
         "polling_rate": polling_rate.run,
         "pushing": pushing.run,

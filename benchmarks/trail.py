@@ -1,4 +1,4 @@
-"""What the audit trail costs where it must cost nothing, and how long a search in a million entries takes.
+"""What the audit trail costs where it must cost nothing.
 
 Storing and the endpoints of the REST API run with the trail and without it in turn: without its triggers, the context
 that is sent in front of statements, and the registration of late readings for the seals.
@@ -7,34 +7,27 @@ that is sent in front of statements, and the registration of late readings for t
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache, partial
 from unittest.mock import patch
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
-from django.db.models import QuerySet
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
-from audit.models import AuditEntry
 from audit.triggers import audited_tables
 from audit.writes import send_context
 from benchmarks import storing
-from benchmarks.measuring.cpu_time import compared_in_turn, cpu_milliseconds, elapsed_seconds
+from benchmarks.measuring.cpu_time import compared_in_turn, cpu_milliseconds
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
 from benchmarks.sealing import dated_today, nothing_late
-from core.scope import Scope
-from core.web.pages import BoundedPaginator
 from customers.access.tokens import create_token
 from customers.models import Customer, StorageUnit
-from customers.trail.selectors import TrailFilter, search
-from customers.web.trail import TEXT_SEARCH_DAYS
 from readings.storage import many_readings
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
@@ -52,16 +45,6 @@ READ = (
     "/api/v1/temperature/stats",
 )
 AGGREGATED = b'{"group_by": ["day"]}'
-ENTRIES, DAYS = 1_000_000, 365
-FILL = """
-INSERT INTO audit_entry (happened_at, action, actor_kind, actor_name, actor_display_name, origin, process,
-    database_user, model, object_id, object_label, customer_id, storage_unit_id, after, reason, transaction_id)
-SELECT now() - number * interval '1 day' * %s / %s, 'changed', 'person', 'person' || number %% 500,
-    'Person ' || number %% 500, 'page', 'settings-unit', 'app', 'customers.storageunit', (number %% 700)::text,
-    'Freezer ' || number %% 700, %s + number %% 10, number %% 700, '{"set_temperature": 4}',
-    CASE WHEN number %% 100000 = 50000 THEN 'New goods arrived.' ELSE '' END, number
-FROM generate_series(1, %s) AS number
-"""
 
 
 @override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=False)
@@ -81,7 +64,6 @@ def run(results: Results) -> None:
         _compare(results, f"GET {path}", partial(_block, _request("GET", path, token)), REQUEST_ROUNDS)
     _compare(results, "POST /api/v1/temperature/aggregate", partial(_block, _aggregates(token)), REQUEST_ROUNDS)
     _compare(results, "POST /api/v1/temperature", partial(_block, _pushes(token)), REQUEST_ROUNDS)
-    _search_a_million(results, customer)
 
 
 def _compare(results: Results, name: str, work: Callable[[], float], rounds: int) -> None:
@@ -183,32 +165,3 @@ def _pushes(token: str) -> Callable[[], None]:
         _request("POST", "/api/v1/temperature", token, json.dumps(reading).encode())()
 
     return push
-
-
-def _search_a_million(results: Results, customer: Customer) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, [DAYS, ENTRIES, customer.pk, ENTRIES])
-        cursor.execute("VACUUM ANALYZE audit_entry")
-    today: date = timezone.now().date()
-    recent, everything = today - timedelta(days=TEXT_SEARCH_DAYS), today - timedelta(days=DAYS + 1)
-    searches = {
-        "newest page": TrailFilter(),
-        f"text, {TEXT_SEARCH_DAYS} days": TrailFilter(text="goods", since=recent),
-        "text, a year": TrailFilter(text="goods", since=everything),
-        f"text of a customer, {TEXT_SEARCH_DAYS} days": TrailFilter(
-            text="goods", customer_id=customer.pk, since=recent
-        ),
-        "a day": TrailFilter(since=recent, until=recent),
-    }
-    results.title(f"searches in {ENTRIES:,} entries of {DAYS} days: the page's two queries")
-    for name, wanted in searches.items():
-        entries = search(Scope.everything(), wanted)
-        seconds = statistics.median(elapsed_seconds(partial(_page_of, entries)) for _ in range(3))
-        index = [word for word in entries.order_by()[:10_000].explain().split() if word.startswith("audit_entry_")]
-        note = f"counted through {', '.join(dict.fromkeys(index)) or 'the table'}"
-        results.add(f"search: {name}", seconds * 1e3, "ms", note=note)
-
-
-def _page_of(entries: QuerySet[AuditEntry]) -> None:
-    """Read the newest page of a search, and count it, as the page does."""
-    list(BoundedPaginator(entries, 50).get_page(1))
