@@ -33,6 +33,8 @@ SINGLE_OBJECT = "{}"
 # Of rows that are converted one by one, which take more memory than columns.
 _MAX_PART_ROWS = 20_000
 _MAX_PART_CHARACTERS = 4 << 20
+# Blocks hold what the text is read in at once, some thousand rows; storing a batch costs hardly less for fewer rows.
+_JOINED_ROWS = 25_000
 
 _Walker: TypeAlias = JsonWalker[pl.DataFrame]
 _Row: TypeAlias = JsonItem | JsonBlock[pl.DataFrame]
@@ -94,6 +96,7 @@ class _RowParser:
         self, body: DecodedBody, options: ParseOptions, builder: BatchBuilder, rules: RowRules, scan: ScanResult
     ) -> None:
         self.incomplete: list[RejectedReading] = []
+        self._incomplete_row = ""
         self._body = body
         self._options = options
         self._builder = builder
@@ -110,7 +113,7 @@ class _RowParser:
     def batches(self, walker: _Walker, rows: Iterator[_Row]) -> Iterator[ParsedBatch]:
         """Yield the batches. Raise UnreadableBody."""
         part = _Part(self._rules)
-        for row in self._complete(walker, rows):
+        for row in _joined(self._complete(walker, rows), min(self._options.batch_rows, _JOINED_ROWS)):
             if isinstance(row, JsonBlock):
                 if part.count:
                     yield self._built(part)
@@ -125,6 +128,8 @@ class _RowParser:
                 part = _Part(self._rules)
         if part.count:
             yield self._built(part)
+        if (raw := self._incomplete_row).strip():
+            self.incomplete = [RejectedReading(self._number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw)]
         self._tell_notes(walker)
 
     def _built(self, part: _Part) -> ParsedBatch:
@@ -151,8 +156,7 @@ class _RowParser:
             yield from rows
         except InvalidJson as error:
             accept_if_cut_off(error, walker, self._body)
-            if (raw := walker.incomplete_row).strip():
-                self.incomplete = [RejectedReading(self._number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw)]
+            self._incomplete_row = walker.incomplete_row
         self._body.is_cut_off |= walker.ends_within_character
 
     def _block_batches(self, block: JsonBlock[pl.DataFrame]) -> Iterator[ParsedBatch]:
@@ -169,6 +173,29 @@ class _RowParser:
     def _count_rows(self, count: int) -> None:
         self._count += count
         check_row_count(self._count, self._options.max_rows)
+
+
+def _joined(rows: Iterator[_Row], size: int) -> Iterator[_Row]:
+    """Join blocks of the same fields that follow each other, until they have this many rows."""
+    waiting: list[JsonBlock[pl.DataFrame]] = []
+    for row in rows:
+        if waiting and not (isinstance(row, JsonBlock) and row.rows.columns == waiting[0].rows.columns):
+            yield _as_one(waiting)
+            waiting = []
+        if not isinstance(row, JsonBlock):
+            yield row
+            continue
+        waiting.append(row)
+        if sum(len(block.rows) for block in waiting) >= size:
+            yield _as_one(waiting)
+            waiting = []
+    if waiting:
+        yield _as_one(waiting)
+
+
+def _as_one(blocks: list[JsonBlock[pl.DataFrame]]) -> JsonBlock[pl.DataFrame]:
+    rows = pl.concat([block.rows for block in blocks]).with_columns(row_number=pl.int_range(1, pl.len() + 1))
+    return JsonBlock(rows, ",".join(block.raw for block in blocks))
 
 
 @dataclass(slots=True)

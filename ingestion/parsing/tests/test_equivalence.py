@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +14,8 @@ from ingestion.parsing.csv.body import parse_csv
 from ingestion.parsing.csv.header import parse_header
 from ingestion.parsing.csv.lines import LineBlock, LineSplitter
 from ingestion.parsing.csv.table import row_rules
+from ingestion.parsing.json import body as json_parsing
+from ingestion.parsing.json import text
 from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import convert_row, converted_frame
@@ -199,6 +202,36 @@ def test_the_json_fast_path_equals_the_walker(sent: list[dict[str, object]]) -> 
     assert fast.rows == by_walker.rows
     assert fast.rejected == by_walker.rejected
     assert fast.units == by_walker.units
+
+
+@pytest.mark.parametrize("joined_rows", [1, 3, 100])
+def test_the_boundaries_of_windows_and_batches_do_not_affect_the_result_of_json(
+    joined_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = [f"2026-11-23T10:{minute:02}:00" for minute in range(12)]
+    sent = [json_row(timestamp=time, unit_id=f"unit_{number % 3}") for number, time in enumerate(times)]
+    sent[4]["equipment_status"] = "defrost"
+    sent[6]["temperature"] = "warm"
+    sent[9]["temperature_unit"] = "R"
+    body = json_body(*sent)
+    whole = parse(body)
+    monkeypatch.setattr(text, "_WINDOW_BYTES", 1_000)
+    monkeypatch.setattr(json_parsing, "_JOINED_ROWS", joined_rows)
+
+    parts = parse(body)
+
+    assert parts.rows == whole.rows
+    assert parts.rejected == whole.rejected
+    assert [each.row_number for each in parts.rejected] == [7, 10]
+    assert [json.loads(each.raw)["timestamp"] for each in parts.rejected] == [times[6], times[9]]
+    assert parts.units == whole.units
+
+
+def test_windows_are_joined_to_few_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json_body(*(json_row(timestamp=f"2026-11-23T10:{minute:02}:00") for minute in range(60)))
+    monkeypatch.setattr(text, "_WINDOW_BYTES", 1_000)
+
+    assert [len(batch.readings) for batch in parse(body).batches if len(batch.readings)] == [60]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
