@@ -36,25 +36,30 @@ REEVALUATION_TIME = timedelta(seconds=10)
 def send_due_messages() -> None:
     """Claim due messages and send a task for each; the task expires with the lease."""
     outbox.give_up(timezone.now())
-    outbox.message_leases.send_each([[claim] for claim in outbox.claim_due()], _send)
+    _send_each(outbox.claim_due())
+
+
+def _send_each(claims: Sequence[Claim]) -> None:
+    outbox.message_leases.send_each([[claim] for claim in claims], _send)
 
 
 def _send(group: Sequence[Claim]) -> None:
     [claim] = group
     send_message.apply_async(
-        (claim.row_id, str(claim.claim_id)),
-        expires=settings.NOTIFICATION_LEASE_SECONDS,
-        queue=settings.SLOW_QUEUE if claim.is_slow else settings.MESSAGE_QUEUE,
+        (claim.row_id, str(claim.claim_id)), expires=settings.NOTIFICATION_LEASE_SECONDS, queue=settings.MESSAGE_QUEUE
     )
 
 
 @shared_task(soft_time_limit=SOFT_SECONDS, time_limit=HARD_SECONDS)
 def send_message(message_id: int, claim_id: str) -> None:
-    """Send a claimed message."""
+    """Send a claimed message, and then a task for the next one of a slow channel if this was one."""
     try:
-        deliver.deliver(Claim(message_id, uuid.UUID(claim_id)))
+        attempt = deliver.deliver(Claim(message_id, uuid.UUID(claim_id)))
     except ClaimLost as lost:
         logger.info("claim lost", message_id=message_id, message=str(lost))
+        return
+    if attempt.is_slow:
+        _send_each(outbox.claim_slow())
 
 
 @shared_task

@@ -292,6 +292,8 @@ NOTIFICATION_ALLOWED_NETWORKS = env.names(
 # waits for a worker before it is claimed again.
 NOTIFICATION_TOTAL_SECONDS = env.seconds("NOTIFICATION_TOTAL_SECONDS", default=15.0)
 NOTIFICATION_LEASE_SECONDS = env.whole_number("NOTIFICATION_LEASE_SECONDS", default=30, min_value=1)
+# How many messages of failing and slow channels are sent at once: fewer than `message-worker` has processes.
+NOTIFICATION_SLOW_AT_ONCE = env.whole_number("NOTIFICATION_SLOW_AT_ONCE", default=2, min_value=1)
 
 # Without it no mail is sent, and e-mail channels say so.
 EMAIL_URL = env.text("EMAIL_URL")

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from alarms.models.alarms import Alarm, AlarmEvent
-from alarms.models.channels import Channel, Rule
+from alarms.models.channels import SLOW_SECONDS, Channel, Rule
 from core.scope import ScopedModel, ScopeWays
 from core.tracing import TRACE_LENGTH, current_trace
 from customers.models import Customer
@@ -138,6 +138,11 @@ class Attempt(ScopedModel):
 
     def __str__(self) -> str:
         return f"{self.outcome} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it makes its channel a slow one."""
+        return self.outcome != self.Outcome.DELIVERED or self.duration_seconds >= SLOW_SECONDS
 
 
 class DrillSchedule(ScopedModel):

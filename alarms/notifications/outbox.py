@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from alarms.models import Channel, Message
 from alarms.models.channels import SLOW_SECONDS
@@ -31,12 +33,29 @@ message_leases = LeasedTable(
 )
 
 
+# Those of failing and slow channels are claimed apart from all others.
+_quick = replace(message_leases, condition=f"{message_leases.condition} AND NOT ({message_leases.is_slow})")
+_slow = replace(message_leases, condition=f"{message_leases.condition} AND ({message_leases.is_slow})")
+
+
 @transaction.atomic
 def claim_due(now: datetime | None = None) -> list[Claim]:
     """Group excess messages per channel and claim the messages that are due, longest overdue first."""
     now = now or clock.database_now()
     group_excess_messages(now)
-    return message_leases.claim_due(limit=CLAIMS_PER_TICK, now=now)
+    return [*_quick.claim_due(limit=CLAIMS_PER_TICK, now=now), *claim_slow(now)]
+
+
+def claim_slow(now: datetime | None = None) -> list[Claim]:
+    """Claim due messages of failing and slow channels, as many as may be sent at once; the others remain due.
+
+    So the worker has a process for each, and the messages of all other channels do not wait for them. A queue of
+    messages that are claimed already would not do: they would expire in it while the first ones are sent.
+    """
+    now = now or clock.database_now()
+    slow = Q(channel__failures_in_a_row__gt=0) | Q(channel__last_duration_seconds__gte=SLOW_SECONDS)
+    being_sent = Message.objects.filter(slow, state=Message.State.WAITING, lease_until__gt=now).count()
+    return _slow.claim_due(limit=max(settings.NOTIFICATION_SLOW_AT_ONCE - being_sent, 0), now=now)
 
 
 def message_of(claim: Claim) -> Message:

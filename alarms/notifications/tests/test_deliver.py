@@ -138,16 +138,47 @@ def test_the_longest_overdue_come_first_and_the_rest_at_the_next_tick(monkeypatc
     assert [claim.row_id for claim in claim_due()] == [messages[0].pk]
 
 
+@pytest.fixture
+def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the ids of the messages for which a task is sent."""
+    sent: list[int] = []
+    monkeypatch.setattr(tasks.send_message, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
+    return sent
+
+
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 3.0}])
-def test_failing_and_slow_channels_use_the_slow_queue(
-    state: dict[str, float], monkeypatch: pytest.MonkeyPatch, settings: Settings
+def test_few_messages_of_failing_and_slow_channels_are_sent_at_once(
+    state: dict[str, float], sent_tasks: list[int], settings: Settings
 ) -> None:
-    sent = []
-    monkeypatch.setattr(tasks.send_message, "apply_async", lambda arguments, **options: sent.append(options["queue"]))
-    MessageFactory(channel=ChannelFactory(**state))
-    MessageFactory()
+    settings.NOTIFICATION_SLOW_AT_ONCE = 2
+    slow = [MessageFactory(channel=ChannelFactory(**state)) for _ in range(3)]
+    quick = MessageFactory.create_batch(3)
     tasks.send_due_messages()
-    assert sorted(sent) == [settings.MESSAGE_QUEUE, settings.SLOW_QUEUE]
+    tasks.send_due_messages()
+    assert set(sent_tasks) == {message.pk for message in [*slow[:2], *quick]}
+
+
+def test_the_next_message_of_a_slow_channel_follows_at_once(
+    receive: Callable[..., WebhookReceiver], sent_tasks: list[int], settings: Settings
+) -> None:
+    settings.NOTIFICATION_SLOW_AT_ONCE = 1
+    channel = WebhookChannelFactory(address=receive(refuse).url, failures_in_a_row=1)
+    first, second = (MessageFactory(channel=channel) for _ in range(2))
+    (claim,) = claim_due()
+    assert claim.row_id == first.pk
+
+    tasks.send_message(claim.row_id, str(claim.claim_id))
+
+    assert sent_tasks == [second.pk]
+
+
+def test_slow_messages_that_no_worker_received_are_claimed_again(settings: Settings) -> None:
+    settings.NOTIFICATION_SLOW_AT_ONCE = 1
+    MessageFactory.create_batch(2, channel=ChannelFactory(failures_in_a_row=1))
+    (lost,) = claim_due()
+    assert claim_due() == []
+    (again,) = claim_due(after_lease(settings))
+    assert again.claim_id != lost.claim_id
 
 
 def test_messages_whose_task_cannot_be_sent_are_due_again(monkeypatch: pytest.MonkeyPatch) -> None:
