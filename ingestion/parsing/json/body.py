@@ -34,7 +34,7 @@ SINGLE_OBJECT = "{}"
 _MAX_PART_ROWS = 20_000
 _MAX_PART_CHARACTERS = 4 << 20
 # Blocks hold what the text is read in at once, some thousand rows; storing a batch costs hardly less for fewer rows.
-_JOINED_ROWS = 25_000
+_JOINED_ROWS = 15_000
 
 _Walker: TypeAlias = JsonWalker[pl.DataFrame]
 _Row: TypeAlias = JsonItem | JsonBlock[pl.DataFrame]
