@@ -133,7 +133,7 @@ def _small_message(source: Source, body: SentBody) -> _SmallMessage | None:
 
 
 def _new_ones(messages: Sequence[_SmallMessage]) -> list[_SmallMessage]:
-    """Return the messages whose content their source has not sent before. One query."""
+    """Return the messages with content that their source has not sent before. One query."""
     hashes = {message.delivery.content_hash for message in messages} - {""}
     known = set(
         Delivery.objects.filter(

@@ -84,7 +84,7 @@ def stored_of(source: Source) -> list[object]:
 
 
 def some_sources() -> list[Source]:
-    """Return two sources of a customer, whose messages may name the same units, and one of a network server."""
+    """Return two sources of a customer, which may name the same units, and one of a network server."""
     first = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
     second = PushSourceFactory.create(ingestion_type=IngestionType.MQTT, customer=first.customer)
     server = PushSourceFactory.create(ingestion_type=IngestionType.MQTT, message_format="chirpstack")
