@@ -22,7 +22,7 @@ from customers.models import Customer, Facility, StorageUnit
 
 MAX_MINUTES = 7 * 1_440
 WEEKDAYS = list(enumerate(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]))
-# Channels that failed or took this long are served through a queue of their own.
+# Of channels that failed or took this long, few messages are sent at once.
 SLOW_SECONDS = 3.0
 
 
@@ -89,11 +89,6 @@ class Channel(HidesUrlSecrets, ScopedModel):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether it failed or was slow, so that others must not wait for it."""
-        return self.failures_in_a_row > 0 or (self.last_duration_seconds or 0.0) >= SLOW_SECONDS
 
     @override
     def clean(self) -> None:
