@@ -198,7 +198,6 @@ class EmbeddedPostgres:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         if not is_root():
             return
-        ensure_user_exists(SYSTEM_USER)
         give_to_system_user(self.directory)
         for path in (self.directory, BINARIES):
             allow_passage(path)
@@ -337,7 +336,8 @@ def as_system_user() -> dict[str, Any]:
 
 
 def give_to_system_user(path: Path) -> None:
-    """Make the system user the owner of a path."""
+    """Make the system user the owner of a path, and create the user if necessary."""
+    ensure_user_exists(SYSTEM_USER)
     user = pwd.getpwnam(SYSTEM_USER)
     os.chown(path, user.pw_uid, user.pw_gid)
 
