@@ -31,7 +31,14 @@ from core.web.admin import (
 )
 from customers.models import Sensor, StorageUnit
 from readings.archive_models import ArchivedMonth, ArchiveFile
-from readings.models import EquipmentStatus, LatestReading, ListedFutureReading, ListedReading, Measurement
+from readings.models import (
+    EquipmentStatus,
+    LatestReading,
+    ListedFutureReading,
+    ListedReading,
+    Measurement,
+    RollupRebuild,
+)
 from readings.units.condition import UnitState
 from readings.units.formatting import UNKNOWN_TEXT, exact_temperature_text
 from readings.units.unit_condition import Condition
@@ -296,3 +303,25 @@ class ArchivedMonthAdmin(ReadOnlyAdmin[ArchivedMonth]):
     def size(self, month: ArchivedMonth) -> str:
         """Return the size of the month's files."""
         return filesizeformat(month.byte_count)  # type: ignore[attr-defined]  # as above
+
+
+@admin.register(RollupRebuild)
+class RollupRebuildAdmin(ReadOnlyAdmin[RollupRebuild]):
+    """The units whose roll-ups are to be rebuilt, and the errors of those for which that failed."""
+
+    list_display = ["storage_unit", "requested_at", "attempts", "next_attempt_at", "error"]
+    list_select_related = ["storage_unit__facility__customer"]
+    search_fields = ["storage_unit__unit_code", "storage_unit__name", "error"]
+    search_help_text = "Part of a unit's code or name, or of the error."
+    ordering = ["requested_at"]
+    actions = ["retry_now"]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may have failed rebuilds retried."""
+        return request.user.has_perm("readings.change_rolluprebuild")
+
+    @admin.action(description="Retry now", permissions=["retry"])
+    def retry_now(self, request: HttpRequest, queryset: QuerySet[RollupRebuild]) -> None:
+        """Have the selected roll-ups rebuilt at once."""
+        count = queryset.update(next_attempt_at=None)
+        self.message_user(request, f"{count:,} will be rebuilt within a minute.", messages.SUCCESS)

@@ -1,8 +1,7 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
-The tables of readings and roll-ups are written by `readings.storage` alone. Their
-keys start with the storage unit, so that a distributed PostgreSQL can shard by it. They have no foreign keys in the
-database: checking them row by row would take most of the time of storing, and the store locks the units anyway.
+The tables of readings and roll-ups are written by `readings.storage` alone. They start with the storage unit, by which
+PostgreSQL may be sharded, and have no foreign keys: checking each row would take most of the time of storing.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Iterable
 from django.db import models
 from django.db.models.functions import Now
 
+from core.db.attempts import Attempted
 from core.scope import ScopedModel, ScopeWays
 from customers.models import Sensor, StorageUnit, TemperatureUnit
 from readings import archive_models  # noqa: F401  registers its models
@@ -337,7 +337,7 @@ class DailyRollup(Rollup):
         return f"{self.storage_unit_id} {self.local_date}"
 
 
-class RollupRebuild(models.Model):
+class RollupRebuild(Attempted):
     """A request to rebuild a unit's roll-ups, because its facility's days or its staleness limit changed."""
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")

@@ -24,8 +24,9 @@ ARCHIVE_SECONDS, ARCHIVE_SOFT_SECONDS, ARCHIVE_HARD_SECONDS = 300, 1_500, 1_560
 @shared_task
 def settle_rollups() -> None:
     """Rebuild requested roll-ups, then refresh stale ones."""
-    rebuilt = run_requested_rebuilds()
-    refreshed = refresh(deadline=timezone.now() + timedelta(seconds=REFRESH_SECONDS))
+    deadline = timezone.now() + timedelta(seconds=REFRESH_SECONDS)
+    rebuilt = run_requested_rebuilds(deadline=deadline)
+    refreshed = refresh(deadline=deadline)
     if rebuilt or refreshed:
         logger.info("roll-ups refreshed", rebuilt_units=rebuilt, refreshed=refreshed)
 

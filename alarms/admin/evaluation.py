@@ -58,7 +58,7 @@ class EvaluationFailureAdmin(ReadOnlyAdmin[EvaluationFailure]):
 class ReevaluationAdmin(ReadOnlyAdmin[Reevaluation]):
     """Read-only list of the units whose readings are still to be evaluated again, as after an update."""
 
-    list_display = ["storage_unit", "since", "reason", "requested_at"]
+    list_display = ["storage_unit", "since", "reason", "requested_at", "attempts", "next_attempt_at"]
     list_select_related = ["storage_unit__facility__customer"]
     list_filter = ["reason"]
     ordering = ["requested_at"]

@@ -8,17 +8,15 @@ succeeds, new readings of such a unit only extend the time that the retry evalua
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
-from random import Random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 
 import structlog
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connection, transaction
+from django.db import connection
 
 from alarms.models import EvaluationFailure
-from core.backoff import backoff_seconds
-from core.db.savepoints import is_transaction_lost
+from core.db.attempts import begin_attempt, error_text, next_attempt_at
+from core.db.savepoints import divided
 from readings.storage.store import NewSpan
 
 logger = structlog.get_logger(__name__)
@@ -29,7 +27,6 @@ Spans = Mapping[int, NewSpan]
 Work = Callable[[Spans, datetime], Spans]
 
 REASON_LENGTH = 500
-_random = Random()  # noqa: S311  spreads retries
 SET_ASIDE = """
 UPDATE evaluation_failure SET first_at = least(first_at, span.first), last_at = greatest(last_at, span.last)
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS span (unit_id, first, last)
@@ -52,19 +49,8 @@ def evaluate_part(
 
 
 def begin_retry(failure_id: int, now: datetime) -> bool:
-    """Count a retry and postpone the next one before it begins: it may end the process, as what it reads may be large.
-
-    Return False if it is not due, or another worker has begun it.
-    """
-    due = EvaluationFailure.objects.filter(pk=failure_id, next_attempt_at__lte=now)
-    if (failure := due.first()) is None:
-        return False
-    attempts = failure.attempts + 1
-    return bool(
-        due.filter(attempts=failure.attempts).update(
-            attempts=attempts, last_attempt_at=now, next_attempt_at=_next_attempt(attempts, now)
-        )
-    )
+    """Count a retry before it begins; return False if it is not due, or another worker has begun it."""
+    return begin_attempt(EvaluationFailure, failure_id, now, last_attempt_at=now)
 
 
 def retry_part(failure: EvaluationFailure, work: Work, now: datetime) -> dict[int, NewSpan] | None:
@@ -84,29 +70,17 @@ def retry_part(failure: EvaluationFailure, work: Work, now: datetime) -> dict[in
 
 
 def _divide(part: Part, work: Work, spans: Spans, now: datetime) -> dict[int, NewSpan]:
-    if not spans:
-        return {}
-    try:
-        with transaction.atomic():
-            depending = dict(work(spans, now))
-            _check_constraints()
-            return depending
-    except Exception as error:  # whatever it is: readings are stored, and the error is recorded in full
-        if is_transaction_lost():
-            raise
-        # After the soft time limit there is no time to search for the unit that took too long.
-        if len(spans) == 1 or isinstance(error, SoftTimeLimitExceeded):
-            _record(part, spans, error, now)
-            return {}
-    unit_ids = sorted(spans)
-    middle = len(unit_ids) // 2
-    halves = (unit_ids[:middle], unit_ids[middle:])
-    first, second = (_divide(part, work, {each: spans[each] for each in half}, now) for half in halves)
-    return first | second
+    def evaluate(unit_ids: Sequence[int]) -> Spans:
+        depending = work({each: spans[each] for each in unit_ids}, now)
+        _check_constraints()
+        return depending
 
+    def record(unit_ids: Sequence[int], error: Exception) -> None:
+        _record(part, {each: spans[each] for each in unit_ids}, error, now)
 
-def _next_attempt(attempts: int, now: datetime) -> datetime:
-    return now + timedelta(seconds=backoff_seconds(attempts, random=_random))
+    return {
+        unit_id: span for depending in divided(sorted(spans), evaluate, record) for unit_id, span in depending.items()
+    }
 
 
 def _check_constraints() -> None:
@@ -128,7 +102,7 @@ def _set_aside(part: Part, spans: Spans) -> None:
 
 def _record(part: Part, spans: Spans, error: Exception, now: datetime) -> None:
     """Record that the evaluation of these units failed, and when it is to be retried."""
-    text = "".join(traceback.format_exception(error))
+    text = error_text(error)
     reason = traceback.format_exception_only(error)[0].partition("\n")[0][:REASON_LENGTH]
     known = {
         failure.storage_unit_id: failure
@@ -142,7 +116,7 @@ def _record(part: Part, spans: Spans, error: Exception, now: datetime) -> None:
         if failure.last_attempt_at != now:  # else it was counted when it began
             failure.attempts += 1
             failure.last_attempt_at = now
-            failure.next_attempt_at = _next_attempt(failure.attempts, now)
+            failure.next_attempt_at = next_attempt_at(failure.attempts, now)
         failure.reason, failure.error = reason, text
         failure.save()
         logger.error(

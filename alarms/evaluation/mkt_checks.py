@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from alarms.evaluation.isolation import Part, Spans, evaluate_part, retry_part
+from alarms.evaluation.isolation import Part, Spans, begin_retry, evaluate_part, retry_part
 from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.excursions.detector import limits_in_force
 from alarms.excursions.mkt import MktWindow, find_mkt_excursions
@@ -24,6 +24,7 @@ from alarms.excursions.reconcile import reconcile, stored_since
 from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.models import EvaluationFailure, Excursion, LimitVersion, MktCheck
+from core.db.attempts import begin_attempt
 from readings.models import HourlyRollup, RollupRebuild
 from readings.storage.store import NewSpan, lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
@@ -69,10 +70,10 @@ def run_requested_checks(now: datetime | None = None) -> int:
     """Check the requested windows that are over, one transaction per unit; return the number of units checked.
 
     A unit whose hours are stale or wait to be rebuilt is left to the next run. One whose check fails is recorded as an
-    EvaluationFailure and retried with increasing delays.
+    EvaluationFailure and retried with increasing delays, as is one whose check ends the process.
     """
     now = now or timezone.now()
-    return sum(_run_check(unit_id, now) for unit_id in _units_to_check(now))
+    return sum(_begin(unit_id, now) and _run_check(unit_id, now) for unit_id in _units_to_check(now))
 
 
 def _units_to_check(now: datetime) -> list[int]:
@@ -94,15 +95,32 @@ def _units_to_check(now: datetime) -> list[int]:
         *outdated.values_list("storage_unit_id", flat=True),
         *next_attempts,
     ]
+    waiting |= _units_to_refresh(unit_ids, now)
     return [unit_id for unit_id in dict.fromkeys(unit_ids) if unit_id not in waiting]
+
+
+def _units_to_refresh(unit_ids: Sequence[int], now: datetime) -> set[int]:
+    """Return which of these units have stale hours that are over, or wait for their roll-ups to be rebuilt."""
+    stale = HourlyRollup.objects.filter(storage_unit__in=unit_ids, is_settled=False, hour__lt=_hour_of(now))
+    rebuilt = RollupRebuild.objects.filter(pk__in=unit_ids)
+    return {*stale.values_list("storage_unit_id", flat=True), *rebuilt.values_list("pk", flat=True)}
+
+
+def _begin(unit_id: int, now: datetime) -> bool:
+    """Count an attempt of the check before it begins; return False if none is due."""
+    failure_id = EvaluationFailure.objects.filter(storage_unit=unit_id, part=Part.MKT).values_list("pk", flat=True)
+    if failure_id:
+        return begin_retry(failure_id[0], now)
+    if not MktCheck.objects.filter(pk=unit_id).exists():
+        request({unit_id: _hour_of(now)})
+    return begin_attempt(MktCheck, unit_id, now)
 
 
 @transaction.atomic
 def _run_check(unit_id: int, now: datetime) -> bool:
     # Transactions that store for the unit wait: they add a request of their own.
     lock_units([unit_id])
-    stale = HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=_hour_of(now))
-    if stale.exists() or RollupRebuild.objects.filter(pk=unit_id).exists():
+    if _units_to_refresh([unit_id], now):
         return False
     requested = MktCheck.objects.filter(pk=unit_id).first()
     since = _hour_of(now) if requested is None else requested.since

@@ -20,6 +20,7 @@ from alarms.excursions.reconcile import reconcile
 from alarms.excursions.units import evaluated_units
 from alarms.lifecycle.excursion_alarms import update_active_alarms
 from alarms.models import Reevaluation
+from core.db.attempts import begin_attempt, is_due
 from readings.models import HourlyRollup, LatestReading
 from readings.storage.store import NewSpan, lock_units
 
@@ -29,13 +30,16 @@ logger = structlog.get_logger(__name__)
 def run_reevaluations(now: datetime | None = None, *, deadline: datetime | None = None) -> int:
     """Evaluate the requested units again, one transaction per unit; return their number.
 
-    Stop at `deadline`; the next run continues with those that are left.
+    Stop at `deadline`; the next run continues with those that are left. What was interrupted, perhaps because it ended
+    the process, is attempted again with increasing delays.
     """
     done = 0
-    for unit_id in Reevaluation.objects.order_by("requested_at").values_list("pk", flat=True):
+    due = Reevaluation.objects.filter(is_due(now or timezone.now()))
+    for unit_id in due.order_by("requested_at").values_list("pk", flat=True):
         if deadline is not None and timezone.now() > deadline:
             break
-        done += _reevaluate(unit_id, now or timezone.now())
+        at = now or timezone.now()
+        done += begin_attempt(Reevaluation, unit_id, at) and _reevaluate(unit_id, at)
     return done
 
 

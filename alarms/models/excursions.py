@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from alarms.models.limits import LimitVersion
 from alarms.thresholds import Severity
+from core.db.attempts import Attempted
 from core.scope import ScopedModel
 from customers.models import StorageUnit
 from readings.models import UNIT_WAYS
@@ -115,7 +116,7 @@ class Excursion(ScopedModel):
         return min(due_at, datetime.fromisoformat(critical_since) + limits.critical_delay_of(self.peak_c))
 
 
-class Reevaluation(models.Model):
+class Reevaluation(Attempted):
     """A unit whose readings are to be evaluated again, because of other limits, an update or a retired sensor."""
 
     class Reason(models.TextChoices):
@@ -146,7 +147,7 @@ class Reevaluation(models.Model):
             cls.objects.filter(pk=request.pk).update(since=since)
 
 
-class MktCheck(models.Model):
+class MktCheck(Attempted):
     """A unit with an MKT limit that got readings, and from when on its windows must be checked."""
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")

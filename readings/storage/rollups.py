@@ -7,17 +7,24 @@ readings (an hour) and from refreshed hours (a day).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.utils import timezone
 
+from core.db.attempts import error_text, next_attempt_at
+from core.db.savepoints import divided
 from customers.models import StorageUnit
+from readings.models import RollupRebuild
 from readings.storage import rollups_sql
 from readings.storage.archive.reading import recall
 from readings.storage.store import lock_units
 from readings.storage.time_weighting import LONGEST_GAP
+
+logger = structlog.get_logger(__name__)
 
 UNITS_A_BATCH = 200
 HOURS_A_BATCH = 2_000
@@ -30,7 +37,8 @@ def refresh(*, deadline: datetime | None = None) -> int:
     """Refresh stale hours and days; return their number.
 
     Runs in small transactions of its own, until nothing is left or the deadline has passed. Units that are being
-    stored to are skipped: that transaction marks them as stale again, and the next run finds them.
+    stored to are skipped: that transaction marks them as stale again, and the next run finds them. Units that cannot be
+    refreshed are left to `readings.storage.rebuilds`, which retries them with increasing delays.
     """
     refreshed = 0
     while batch := _refresh_batch():
@@ -40,17 +48,48 @@ def refresh(*, deadline: datetime | None = None) -> int:
     return refreshed
 
 
+def settle(unit_id: int) -> None:
+    """Refresh all stale hours and days of a unit, in small transactions of its own."""
+    while True:
+        with transaction.atomic():
+            lock_units([unit_id])
+            # A smaller batch was the last one, unless the unit is being stored to.
+            if _refresh_units([unit_id]) < DAYS_A_BATCH:
+                return
+
+
 @transaction.atomic
 def _refresh_batch() -> int:
+    """Refresh a batch; return its number of hours and days, and of units set aside."""
     with connection.cursor() as cursor:
         cursor.execute(rollups_sql.LOCK_STALE_UNITS, [UNITS_A_BATCH])
         unit_ids = [unit_id for (unit_id,) in cursor.fetchall()]
-    return _refresh_hours(unit_ids) + _refresh_days(unit_ids) if unit_ids else 0
+    failed: list[int] = []
+
+    def set_aside(unit_ids: Sequence[int], error: Exception) -> None:
+        _set_aside(unit_ids, error)
+        failed.extend(unit_ids)
+
+    return sum(divided(unit_ids, _refresh_units, set_aside)) + len(failed)
 
 
-def _refresh_hours(unit_ids: list[int]) -> int:
+def _refresh_units(unit_ids: Sequence[int]) -> int:
+    return _refresh_hours(unit_ids) + _refresh_days(unit_ids)
+
+
+def _set_aside(unit_ids: Sequence[int], error: Exception) -> None:
+    """Leave these units to the rebuilds, as one of them cannot be refreshed."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        raise error
+    for unit_id in unit_ids:
+        logger.error("roll-ups not refreshed", storage_unit_id=unit_id, exc_info=error)
+        failure = {"attempts": 1, "next_attempt_at": next_attempt_at(1, timezone.now()), "error": error_text(error)}
+        RollupRebuild.objects.update_or_create(storage_unit_id=unit_id, defaults=failure)
+
+
+def _refresh_hours(unit_ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(rollups_sql.STALE_HOURS, {"unit_ids": unit_ids, "most": HOURS_A_BATCH})
+        cursor.execute(rollups_sql.STALE_HOURS, {"unit_ids": list(unit_ids), "most": HOURS_A_BATCH})
         taken = cursor.fetchall()
         if taken:
             units, hours = zip(*taken, strict=True)
@@ -67,9 +106,9 @@ def _refresh_hours(unit_ids: list[int]) -> int:
     return len(taken)
 
 
-def _refresh_days(unit_ids: list[int]) -> int:
+def _refresh_days(unit_ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(rollups_sql.STALE_DAYS, {"unit_ids": unit_ids, "most": DAYS_A_BATCH})
+        cursor.execute(rollups_sql.STALE_DAYS, {"unit_ids": list(unit_ids), "most": DAYS_A_BATCH})
         taken = cursor.fetchall()
         if taken:
             units, local_dates, starts, ends = zip(*taken, strict=True)

@@ -32,11 +32,14 @@ WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{period} = total
     AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  constants only
 
 
-# Units that another transaction is storing to are skipped; see `rollups.refresh`.
+# Units that another transaction is storing to are skipped, as are those that a rebuild is to refresh; see `rollups`.
 LOCK_STALE_UNITS = """
 SELECT id FROM storage_unit
-WHERE EXISTS (SELECT FROM hourly_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
-    OR EXISTS (SELECT FROM daily_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
+WHERE (
+        EXISTS (SELECT FROM hourly_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
+        OR EXISTS (SELECT FROM daily_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
+    )
+    AND NOT EXISTS (SELECT FROM rollup_rebuild WHERE storage_unit_id = storage_unit.id AND attempts > 0)
 ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 

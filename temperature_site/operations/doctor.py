@@ -232,7 +232,7 @@ def check_recalculation(now: datetime) -> Iterator[Finding]:
     units = "1 unit waits" if count == 1 else f"{count:,} units wait"
     detail = f"{units} to be calculated again, since {since:%Y-%m-%d %H:%M} UTC"
     if now - since > RECALCULATION_OVERDUE:
-        advice = "Repeat this to see whether the number falls. If not, the log of `worker` says why."
+        advice = "Repeat this to see whether the number falls. If not, see the roll-up rebuilds in the admin."
         yield Finding("recalculation", State.PROBLEM, detail, advice)
     else:
         yield fine("recalculation", detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 
@@ -13,6 +14,9 @@ from django.utils import timezone
 from customers.models import StorageUnit
 from readings.models import DailyRollup, HourlyRollup, RollupRebuild
 from readings.statistics.statistics import statistics
+from readings.storage import rebuilds, rollups
+from readings.storage.archive import reading as archive
+from readings.storage.archive.state import ArchiveUnavailable
 from readings.storage.rebuilds import request_rebuild, run_requested_rebuilds
 from readings.storage.rollups import refresh
 from readings.tasks import settle_rollups
@@ -84,6 +88,99 @@ def test_the_latest_reading_survives_a_rebuild(unit: StorageUnit) -> None:
     assert run_requested_rebuilds() == 1
     unit.refresh_from_db()
     assert unit.latest_reading.temperature_c == 6.0
+    assert not RollupRebuild.objects.exists()
+
+
+def stale_units() -> set[int]:
+    return set(HourlyRollup.objects.filter(is_settled=False).values_list("storage_unit_id", flat=True))
+
+
+def unreadable_archive_of(unit: StorageUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make it impossible to read what is archived of this unit."""
+    recall = archive.recall
+
+    def recall_or_fail(unit_ids: Collection[int], first: datetime, last: datetime) -> bool:
+        if unit.pk in unit_ids:
+            raise ArchiveUnavailable("2026-06.parquet is damaged.")
+        return recall(unit_ids, first, last)
+
+    monkeypatch.setattr(rollups, "recall", recall_or_fail)
+
+
+def test_a_unit_that_cannot_be_rebuilt_is_retried_with_increasing_delays(
+    unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = StorageUnitFactory(interval_seconds=600, facility__time_zone="UTC")
+    store_readings(other, [5.0], start=EVENING)
+    request_rebuild([unit.pk])
+    request_rebuild([other.pk])
+    unreadable_archive_of(unit, monkeypatch)
+    now = timezone.now()
+
+    assert run_requested_rebuilds(now) == 1
+
+    request = RollupRebuild.objects.get()
+    assert (request.storage_unit, request.attempts) == (unit, 1)
+    assert "2026-06.parquet is damaged." in request.error
+    assert request.next_attempt_at is not None
+    assert request.next_attempt_at > now
+    assert run_requested_rebuilds(now) == 0
+    monkeypatch.undo()
+    assert run_requested_rebuilds(request.next_attempt_at) == 1
+    assert not RollupRebuild.objects.exists()
+
+
+def test_a_unit_that_cannot_be_refreshed_keeps_no_other_from_it(
+    unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [StorageUnitFactory(interval_seconds=600) for _ in range(4)]
+    for each in (unit, *others):
+        store_readings(each, [6.0], start=EVENING + timedelta(minutes=1))
+    unreadable_archive_of(unit, monkeypatch)
+
+    for _ in range(3):
+        refresh()
+
+    assert stale_units() == {unit.pk}
+    request = RollupRebuild.objects.get()
+    assert (request.storage_unit, request.attempts) == (unit, 1)
+    assert "2026-06.parquet is damaged." in request.error
+    monkeypatch.undo()
+    assert run_requested_rebuilds(timezone.now() + timedelta(minutes=1)) == 1
+    assert stale_units() == set()
+
+
+def test_a_rebuild_that_ends_its_process_waits_and_holds_up_no_other(
+    unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = StorageUnitFactory()
+    request_rebuild([unit.pk])
+    request_rebuild([other.pk])
+    rebuild = rollups.rebuild
+
+    def rebuild_or_end(unit_ids: list[int]) -> None:
+        if unit_ids == [unit.pk]:
+            raise KeyboardInterrupt
+        rebuild(unit_ids)
+
+    monkeypatch.setattr(rebuilds, "rebuild", rebuild_or_end)
+    now = timezone.now()
+    with pytest.raises(KeyboardInterrupt):
+        run_requested_rebuilds(now)
+    assert run_requested_rebuilds(now) == 1
+    assert RollupRebuild.objects.get().storage_unit == unit
+
+
+def test_a_rebuild_that_is_requested_meanwhile_takes_place(unit: StorageUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_rebuild([unit.pk])
+
+    def change_meanwhile(unit_id: int) -> None:
+        RollupRebuild.objects.filter(pk=unit_id).update(requested_at=timezone.now(), next_attempt_at=None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuilds, "settle", change_meanwhile)
+        run_requested_rebuilds()
+    assert run_requested_rebuilds() == 1
     assert not RollupRebuild.objects.exists()
 
 
