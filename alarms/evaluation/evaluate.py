@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -26,32 +27,63 @@ from readings.storage.store import NewSpan
 
 logger = structlog.get_logger(__name__)
 
+# Their readings are fetched together, which takes memory.
+UNITS_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The evaluation of the batches of a delivery, at the end of the transaction that stores them.
+
+    Each unit is replayed once, not once for each batch. Once a batch has made a unit a candidate, the following ones
+    extend what is evaluated of it, because the prefilter does not see what has not been evaluated.
+    """
+
+    _temperatures: dict[int, NewSpan] = field(default_factory=dict)
+    _faults: dict[int, NewSpan] = field(default_factory=dict)
+    _mkt: dict[int, NewSpan] = field(default_factory=dict)
+    _failed: set[tuple[int, str]] = field(default_factory=set)
+
+    def add(self, new_spans: Mapping[int, NewSpan], columns: ReadingBatch | None = None) -> None:
+        """Add the readings in `new_spans`, which the transaction has stored or changed, and holds the units' locks.
+
+        columns: the batch they arrived in; without it every unit is a candidate.
+        """
+        if not new_spans:
+            return
+        snapshots, prefiltered = _prefilter(columns, new_spans)
+        candidate_ids = candidates(snapshots, new_spans, prefiltered)
+        faulty_ids = prefiltered.without_measurement | {each.unit_id for each in snapshots if each.has_fault}
+        with_mkt = [each.unit_id for each in snapshots if each.has_mkt_limit or each.valid_from is None]
+        for spans, unit_ids in ((self._temperatures, candidate_ids), (self._faults, faulty_ids), (self._mkt, with_mkt)):
+            for unit_id in (spans.keys() & new_spans.keys()).union(unit_ids):
+                spans[unit_id] = new_spans[unit_id].extended(spans.get(unit_id))
+        self._failed |= {(each.unit_id, part) for each in snapshots for part in each.failed_parts}
+
+    def run(self, now: datetime | None = None) -> None:
+        """Update excursions and alarms after what was added.
+
+        A unit that cannot be evaluated raises nothing: it is recorded as an EvaluationFailure and retried, and
+        everything else continues.
+        """
+        now = now or timezone.now()
+        unit_ids = sorted(self._temperatures)
+        for begin in range(0, len(unit_ids), UNITS_AT_ONCE):
+            some = unit_ids[begin : begin + UNITS_AT_ONCE]
+            evaluate_units({each: self._temperatures[each] for each in some}, now, self._failed)
+        if self._faults:
+            evaluate_part(Part.SENSOR_FAULT, evaluate_faults, self._faults, now, self._failed)
+        if self._mkt:
+            evaluate_part(Part.MKT, request_mkt_checks, self._mkt, now, self._failed)
+
 
 def evaluate(
     new_spans: Mapping[int, NewSpan], columns: ReadingBatch | None = None, *, now: datetime | None = None
 ) -> None:
-    """Update excursions and alarms after the readings in `new_spans` were stored or changed.
-
-    Call it in the transaction that wrote them, which holds the units' locks. `columns`: the batch they arrived in;
-    without it every unit is a candidate. A unit that cannot be evaluated raises nothing: it is recorded as an
-    EvaluationFailure and retried, and everything else continues.
-    """
-    if not new_spans:
-        return
-    now = now or timezone.now()
-    snapshots, prefiltered = _prefilter(columns, new_spans)
-    candidate_ids = candidates(snapshots, new_spans, prefiltered)
-    faulty_ids = prefiltered.without_measurement | {each.unit_id for each in snapshots if each.has_fault}
-    failed = {(each.unit_id, part) for each in snapshots for part in each.failed_parts}
-    if candidate_ids:
-        evaluate_units({unit_id: new_spans[unit_id] for unit_id in candidate_ids}, now, failed)
-    if faulty_ids:
-        faulty = {unit_id: new_spans[unit_id] for unit_id in faulty_ids}
-        evaluate_part(Part.SENSOR_FAULT, evaluate_faults, faulty, now, failed)
-    with_mkt = [each.unit_id for each in snapshots if each.has_mkt_limit or each.valid_from is None]
-    if with_mkt:
-        spans = {unit_id: new_spans[unit_id] for unit_id in with_mkt}
-        evaluate_part(Part.MKT, request_mkt_checks, spans, now, failed)
+    """Update excursions and alarms after the readings in `new_spans`: see `Evaluation`."""
+    evaluation = Evaluation()
+    evaluation.add(new_spans, columns)
+    evaluation.run(now)
 
 
 def evaluate_units(spans: Spans, now: datetime, failed: Collection[tuple[int, str]] = ()) -> None:

@@ -22,7 +22,7 @@ from alarms.excursions.sensor_readings import SensorReadings, stored_readings
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from readings.models import LatestReading
-from readings.storage.archive.reading import recall, with_archived
+from readings.storage.archive.reading import recall_each, with_archived
 from readings.storage.reading_batch import instant_of
 from readings.storage.store import NewSpan
 
@@ -112,8 +112,7 @@ def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> 
     while pending := [window for window in windows if not window.is_done]:
         limit = max(MAX_ROWS // len(pending), MIN_ROWS)
         requested = [(window.unit_id, window.position, window.until) for window in pending]
-        for unit_id, since, until in requested:
-            recall([unit_id], since, until)
+        recall_each(requested)
         readings = stored_readings(requested, limit)
         for window in pending:
             window.process(readings[window.unit_id], limit)

@@ -18,7 +18,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from alarms.evaluation.evaluate import evaluate
+from alarms.evaluation.evaluate import Evaluation
 from alarms.models.limit_locks import hold_shared_limits
 from core.db.conflicts import retry_conflicts
 from core.tracing import describe_span, span
@@ -189,14 +189,16 @@ def _load(
     load_result = LoadResult(new_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
     describe_span(delivery=str(load_result.delivery.public_id))
     register = register_of(load_request, may_wait=may_wait)
-    is_limited = _is_limited(load_request)
+    is_limited, evaluation = _is_limited(load_request), Evaluation()
     with _ended(batches) as each_batch:
         for batch in each_batch:
-            _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
+            _load_batch(load_result, register, load_request, batch, evaluation, keeps_rejected=keeps_rejected)
             if is_limited and keeps_rejected:
                 _refuse_too_many_rejected(load_result)
             if is_limited and load_result.delivery.records_conflicting > MAX_CONFLICTS:
                 raise exceeded(f"more than {MAX_CONFLICTS:,} of its rows contradict stored readings")
+    with _timed(load_result), span("evaluate"):
+        evaluation.run()
     complete(load_result, register, problems)
     load_result.delivery.save()
     log_loaded(load_result.delivery)
@@ -228,6 +230,14 @@ def _ended(batches: Iterable[ParsedBatch]) -> Iterator[Iterator[ParsedBatch]]:
     finally:
         if isinstance(each_batch, Generator):
             each_batch.close()
+
+
+@contextmanager
+def _timed(load_result: LoadResult) -> Iterator[None]:
+    """Add the time taken to that of storing."""
+    began = time.monotonic()
+    yield
+    load_result.delivery.store_seconds += time.monotonic() - began
 
 
 def _unit_ids(customer: Customer) -> Iterable[int]:
@@ -275,19 +285,17 @@ def _load_batch(
     register: Register,
     load_request: LoadRequest,
     batch: ParsedBatch,
+    evaluation: Evaluation,
     *,
     keeps_rejected: bool,
 ) -> None:
     resolved = resolve_batch(register, load_request, batch)
-    began = time.monotonic()
-    with span("store", readings=len(resolved.columns)):
+    with _timed(load_result), span("store", readings=len(resolved.columns)):
         result = store(resolved.columns, load_request.received_at)
-    delivered = result.new_spans.keys() | result.units_ahead
-    if load_request.source is not None and delivered:
-        link_units([(load_request.source.pk, unit_id) for unit_id in delivered])
-    with span("evaluate", units=len(result.new_spans)):
-        evaluate(result.new_spans, resolved.columns)
-    load_result.delivery.store_seconds += time.monotonic() - began
+        delivered = result.new_spans.keys() | result.units_ahead
+        if load_request.source is not None and delivered:
+            link_units([(load_request.source.pk, unit_id) for unit_id in delivered])
+        evaluation.add(result.new_spans, resolved.columns)
     note_stored(load_result, load_request, resolved, result, keeps_rejected=keeps_rejected)
 
 

@@ -43,6 +43,10 @@ class NewSpan:
     first: datetime
     last: datetime
 
+    def extended(self, other: NewSpan | None) -> NewSpan:
+        """Return the span from the first to the last instant of both."""
+        return self if other is None else NewSpan(min(self.first, other.first), max(self.last, other.last))
+
 
 class StoredSpan(NamedTuple):
     """Rows of a unit that were stored at one instant, their `created_at`: between `first` and `last`."""

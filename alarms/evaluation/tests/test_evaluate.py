@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from pytest_django import DjangoAssertNumQueries
 
-from alarms.evaluation.evaluate import evaluate
+from alarms.evaluation.evaluate import Evaluation, evaluate
 from alarms.limits.versions import update_versions
-from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
+from alarms.models import Alarm, Excursion, LimitVersion, MktCheck, SensorFault, UnitLimits
 from alarms.tests.evaluation import START, at, budgets_by_definition, by_definition, load, stored, undone
 from alarms.thresholds import SensorPolicy
 from customers.models import StorageUnit
@@ -98,6 +98,47 @@ def assert_same_excursions(unit: StorageUnit, in_order: StorageUnit, batches: li
     assert stored(unit) == stored(in_order)
     budgets = stored(unit, Excursion.Kind.BUDGET)
     assert budgets == stored(in_order, Excursion.Kind.BUDGET) == budgets_by_definition(unit)
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"sensor_policy": SensorPolicy.MEAN.value}, {"allowed_seconds": 1500, "mkt_limit_c": 8.0}]
+)
+def test_batches_of_one_delivery_are_evaluated_at_its_end_like_deliveries_of_their_own(
+    limits: dict[str, object],
+) -> None:
+    unit, one_by_one = make_unit(**limits), make_unit(**limits)
+    ensure_partitions(months_between(START, START))
+
+    @settings(max_examples=40, deadline=None)
+    @given(batches=deliveries(), before=st.integers(0, 3))
+    def compare(batches: list[list[Row]], before: int) -> None:
+        with undone():
+            load_all(one_by_one, batches)
+            load_all(unit, batches[:before])
+            with transaction.atomic():
+                evaluation = Evaluation()
+                for batch in batches[before:]:
+                    columns = ReadingBatch.of_rows(rows_of(unit, batch))
+                    evaluation.add(store(columns).new_spans, columns)
+                evaluation.run(LATER)
+            for kind in (Excursion.Kind.TEMPERATURE, Excursion.Kind.BUDGET):
+                assert stored(unit, kind) == stored(one_by_one, kind)
+            assert stored(unit) == by_definition(unit)
+            assert faults_of(unit) == faults_of(one_by_one)
+            assert checks_of(unit) == checks_of(one_by_one)
+
+    compare()
+
+
+def faults_of(unit: StorageUnit) -> list[tuple[int, datetime, datetime]]:
+    """Return the number of each sensor with a fault, and its times."""
+    sensors = sorted(unit.sensors.values_list("pk", flat=True))
+    faults = SensorFault.objects.filter(storage_unit=unit).values_list("sensor", "since", "last_at")
+    return sorted((sensors.index(sensor_id), since, last_at) for sensor_id, since, last_at in faults)
+
+
+def checks_of(unit: StorageUnit) -> list[datetime]:
+    return list(MktCheck.objects.filter(storage_unit=unit).values_list("since", flat=True))
 
 
 def test_readings_within_the_limits_are_evaluated_with_one_query(

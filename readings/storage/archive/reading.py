@@ -8,7 +8,7 @@ archived again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -161,3 +161,15 @@ def recall(unit_ids: Collection[int], first: datetime, last: datetime) -> bool:
             RecalledUnit.objects.bulk_create([RecalledUnit(month_id=state.month, storage_unit_id=each) for each in own])
             recalled = True
     return recalled
+
+
+def recall_each(requested: Sequence[tuple[int, datetime, datetime]]) -> None:
+    """`recall` these units, each from one instant to another. One query if nothing of that time is archived."""
+    first, last = min(since for _, since, _ in requested), max(until for _, _, until in requested)
+    if not may_be_archived(first):
+        return
+    # As in `recall`: no month is archived from here on.
+    lock_table("ROW EXCLUSIVE")
+    if any(state.is_archived for state in months_between(first, last)):
+        for unit_id, since, until in requested:
+            recall([unit_id], since, until)
