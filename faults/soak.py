@@ -63,12 +63,15 @@ def _measure(trial: Trial, minutes: float) -> dict[str, list[float]]:
 
 
 def _megabytes(process_id: int) -> float:
-    """Return the memory that a process and its children do not share with others."""
+    """Return the memory of a process and its children, in which what they share counts once.
+
+    What they do not share would grow whenever the last child ends that a page of the leader is shared with.
+    """
     leader = psutil.Process(process_id)
     total = 0
     for process in [leader, *leader.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            total += process.memory_full_info().uss
+            total += process.memory_full_info().pss
     return total / 1e6
 
 
