@@ -123,7 +123,7 @@ def _small_message(source: Source, body: SentBody) -> _SmallMessage | None:
         return None
     [batch] = batches
     content_hash = "" if parsed.is_timed_on_receipt else body.content_hash
-    units = batch.readings.select("facility_code", "unit_code").unique().rows()
+    units = {(facility, unit) for facility, unit, _ in batch.groups().sensor_keys}
     return _SmallMessage(
         source,
         body,

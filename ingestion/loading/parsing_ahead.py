@@ -26,7 +26,10 @@ def parsed_ahead(batches: Iterable[ParsedBatch]) -> Iterator[Iterator[ParsedBatc
     iterator = iter(batches)
 
     def parse_next() -> ParsedBatch | None:
-        return next(iterator, None)
+        batch = next(iterator, None)
+        if batch is not None:
+            batch.groups()  # here, because nothing is stored while they are made
+        return batch
 
     with ThreadPoolExecutor(1, thread_name_prefix="parsing") as thread:
 

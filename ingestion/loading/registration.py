@@ -20,11 +20,10 @@ from ingestion.models import Source
 from ingestion.parsing.limits import MAX_CUSTOMERS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnitKey
+from ingestion.parsing.row_groups import SensorKey
 
 # The facility of units without a facility whose source has no default.
 UNNAMED_FACILITY_CODE = "main"
-
-SensorKey = tuple[str | None, str, str]
 
 
 @dataclass(frozen=True, slots=True)

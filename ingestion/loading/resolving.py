@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Literal, TypedDict, cast
+from typing import Literal, TypedDict, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from ingestion.loading.registration import Register, ResolvedSensor, SensorKey
+from ingestion.loading.registration import Register, ResolvedSensor
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from readings.models import status_ids
-from readings.storage.reading_batch import ReadingBatch
+from readings.storage.reading_batch import ReadingBatch, microseconds_of
 
-KEY = ["facility_code", "unit_code", "sensor_code"]
 SCALE_BYTES = {"C": ord("C"), "F": ord("F"), "K": ord("K")}
+# No id, and the time of retirement of sensors that are not retired.
+NONE, NEVER_US = -1, np.iinfo(np.int64).max
 
+_Number = TypeVar("_Number", bound=np.generic)
 _Field = Literal["facility_code", "unit_code", "sensor_code", "equipment_status"]
 
 
@@ -28,7 +31,6 @@ class _UnresolvedRow(TypedDict):
     equipment_status: str
     row_number: int
     recorded_at: datetime
-    retired_at: datetime | None
 
 
 def resolve(
@@ -38,36 +40,43 @@ def resolve(
 
     `statuses`: the ids of its equipment statuses, if they are known.
     """
-    keys: list[SensorKey] = batch.readings.select(KEY).unique().rows()
-    resolved = register.resolve(keys, batch.units)
+    groups = batch.groups()
+    resolved = register.resolve(groups.sensor_keys, batch.units)
     if statuses is None:
-        statuses = status_ids(batch.readings["equipment_status"].unique())
-    rows = [
-        (*key, sensor.storage_unit_id, sensor.sensor_id, sensor.retired_at)
-        for key, sensor in resolved.items()
-        if isinstance(sensor, ResolvedSensor)
-    ]
-    ids = pl.DataFrame(
-        rows,
-        schema=dict.fromkeys(KEY, pl.String)
-        | {"storage_unit_id": pl.Int32, "sensor_id": pl.Int32, "retired_at": pl.Datetime("us", "UTC")},
-        orient="row",
+        statuses = status_ids(groups.statuses)
+    found = [resolved[codes.sensor_key] for codes in groups.codes]
+    sensors = [each if isinstance(each, ResolvedSensor) else None for each in found]
+
+    def of_rows(values: Iterable[int], dtype: type[_Number]) -> npt.NDArray[_Number]:
+        return np.fromiter(values, dtype, len(found))[groups.of_rows]
+
+    readings = batch.readings.with_columns(
+        storage_unit_id=of_rows((each.storage_unit_id if each else NONE for each in sensors), np.int32),
+        sensor_id=of_rows((each.sensor_id if each else NONE for each in sensors), np.int32),
+        equipment_status_id=of_rows((statuses.get(each.equipment_status, NONE) for each in groups.codes), np.int16),
+        scale_byte=of_rows((SCALE_BYTES[each.scale] for each in groups.codes), np.uint8),
     )
-    readings = batch.readings.join(ids, on=KEY, how="left", nulls_equal=True, maintain_order="left").with_columns(
-        equipment_status_id=pl.col("equipment_status").replace_strict(statuses, default=None, return_dtype=pl.Int16)
+    retired_us = of_rows((_retired_us(each) for each in sensors), np.int64)
+    is_storable = (
+        (readings["storage_unit_id"].to_numpy() != NONE)
+        & (readings["equipment_status_id"].to_numpy() != NONE)
+        & (readings["recorded_at"].to_physical().to_numpy() < retired_us)
     )
-    is_storable = pl.col("storage_unit_id").is_not_null() & pl.col("equipment_status_id").is_not_null()
-    if any(isinstance(sensor, ResolvedSensor) and sensor.retired_at for sensor in resolved.values()):
-        is_storable &= (pl.col("recorded_at") < pl.col("retired_at")).fill_null(value=True)
-    unresolved = readings.filter(~is_storable)
-    return readings.filter(is_storable), [
-        _rejected(row, resolved[row["facility_code"], row["unit_code"], row["sensor_code"]], batch)
-        for row in cast("Iterator[_UnresolvedRow]", unresolved.iter_rows(named=True))
+    if is_storable.all():
+        return readings, []
+    unresolved = cast("Iterator[_UnresolvedRow]", readings.filter(pl.Series(~is_storable)).iter_rows(named=True))
+    numbers = groups.of_rows[~is_storable].tolist()
+    return readings.filter(pl.Series(is_storable)), [
+        _rejected(row, found[number], batch) for row, number in zip(unresolved, numbers, strict=True)
     ]
+
+
+def _retired_us(sensor: ResolvedSensor | None) -> int:
+    return NEVER_US if sensor is None or sensor.retired_at is None else microseconds_of(sensor.retired_at)
 
 
 def _rejected(row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: ParsedBatch) -> RejectedReading:
-    reason = found if isinstance(found, Reason) else _reason_despite_ids(row)
+    reason = found if isinstance(found, Reason) else _reason_despite_ids(row, found)
     fields: dict[Reason, _Field] = {
         Reason.UNKNOWN_FACILITY: "facility_code",
         Reason.UNKNOWN_SENSOR: "sensor_code",
@@ -78,8 +87,8 @@ def _rejected(row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: Parsed
     return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
 
 
-def _reason_despite_ids(row: _UnresolvedRow) -> Reason:
-    is_retired = row["retired_at"] is not None and row["recorded_at"] >= row["retired_at"]
+def _reason_despite_ids(row: _UnresolvedRow, sensor: ResolvedSensor) -> Reason:
+    is_retired = sensor.retired_at is not None and row["recorded_at"] >= sensor.retired_at
     return Reason.RETIRED_SENSOR if is_retired else Reason.TOO_MANY_STATUSES
 
 
@@ -90,7 +99,7 @@ def reading_batch(readings: pl.DataFrame) -> ReadingBatch:
         sensor_id=readings["sensor_id"].to_numpy(),
         recorded_at_us=readings["recorded_at"].to_physical().to_numpy(),
         temperature_c=readings["temperature_c"].fill_null(float("nan")).to_numpy(),
-        scale=readings["scale"].replace_strict(SCALE_BYTES, return_dtype=pl.UInt8).to_numpy().view(np.dtype("S1")),
+        scale=readings["scale_byte"].to_numpy().view(np.dtype("S1")),
         quality_score=readings["quality_score"].to_numpy(),
         equipment_status_id=readings["equipment_status_id"].to_numpy(),
     )

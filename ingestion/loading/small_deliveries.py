@@ -26,8 +26,7 @@ from ingestion.loading.load import (
     register_of,
     resolve_batch,
 )
-from ingestion.loading.registration import Register, SensorKey, link_units
-from ingestion.loading.resolving import KEY
+from ingestion.loading.registration import Register, link_units
 from ingestion.models import Delivery
 from ingestion.parsing.results import ParsedBatch
 from readings.models import status_ids
@@ -69,7 +68,7 @@ def load_together(deliveries: Sequence[SmallDelivery]) -> list[LoadResult | None
     registers = _registers(deliveries)
     _look_up(deliveries, registers)
     _register_together(deliveries, registers)
-    statuses = status_ids({name for each in deliveries for name in each.batch.readings["equipment_status"].unique()})
+    statuses = status_ids({name for each in deliveries for name in each.batch.groups().statuses})
     loading: dict[int, _Loading] = {}
     unit_ids: set[int] = set()
     for number, (delivery, register) in enumerate(zip(deliveries, registers, strict=True)):
@@ -104,7 +103,7 @@ def _registers(deliveries: Sequence[SmallDelivery]) -> list[Register]:
 
 def _look_up(deliveries: Sequence[SmallDelivery], registers: Sequence[Register]) -> None:
     """Tell the registers the units and sensors of all deliveries that are known already. Two queries."""
-    keys: list[list[SensorKey]] = [each.batch.readings.select(KEY).unique().rows() for each in deliveries]
+    keys = [each.batch.groups().sensor_keys for each in deliveries]
     places = [
         (place, sensor_code)
         for register, of_delivery in zip(registers, keys, strict=True)
@@ -125,7 +124,7 @@ def _register_together(deliveries: Sequence[SmallDelivery], registers: Sequence[
     for register in registers:
         own = of_registers.pop(id(register), [])
         if len(own) > 1:
-            keys = {key for delivery in own for key in delivery.batch.readings.select(KEY).unique().rows()}
+            keys = {key for delivery in own for key in delivery.batch.groups().sensor_keys}
             described = {key: unit for delivery in reversed(own) for key, unit in delivery.batch.units.items()}
             register.resolve(keys, described)
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn
 from ingestion.parsing.rejection_reasons import Reason, file_message_for, message_for
+from ingestion.parsing.row_groups import RowGroups, row_groups
 from ingestion.parsing.values.timestamps import DayOrder
 
 # row_number: the line of a CSV file or the position in a JSON list, from 1.
@@ -86,6 +87,13 @@ class ParsedBatch:
     scales: tuple[ScaleOfColumn, ...] = ()
     spans_of_units: pl.DataFrame | None = None
     accepts_old_readings: bool = False
+    _groups: RowGroups | None = field(default=None, init=False, repr=False, compare=False)
+
+    def groups(self) -> RowGroups:
+        """Return the groups of `readings`, which are complete when this is called first."""
+        if self._groups is None:
+            self._groups = row_groups(self.readings)
+        return self._groups
 
     @property
     def row_numbers(self) -> list[int]:
