@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 import structlog
 from django.db import transaction
@@ -32,7 +33,7 @@ from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.limits import MAX_CONFLICTS, MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, RejectedReading
-from readings.storage.reading_batch import ReadingBatch
+from readings.storage.reading_batch import ReadingBatch, instant_of
 from readings.storage.store import StoredSpan, StoreResult, lock_units, store
 
 logger = structlog.get_logger(__name__)
@@ -85,9 +86,12 @@ class LoadResult:
         self.delivery.records_conflicting += len(result.contradictions)
         self.spans += result.spans
 
-    def note_newest(self, readings: pl.DataFrame) -> None:
+    def note_newest(self, columns: ReadingBatch) -> None:
         """Add the times of a batch's readings."""
-        for unit_id, at in readings.group_by("storage_unit_id").agg(pl.col("recorded_at").max()).rows():
+        unit_ids, units_of_rows = np.unique(columns.storage_unit_id, return_inverse=True)
+        newest_us = np.full(len(unit_ids), np.iinfo(np.int64).min)
+        np.maximum.at(newest_us, units_of_rows, columns.recorded_at_us)
+        for unit_id, at in zip(unit_ids.tolist(), map(instant_of, newest_us.tolist()), strict=True):
             self.newest_of_units[unit_id] = max(at, self.newest_of_units.get(unit_id, at))
         self.newest = max(self.newest_of_units.values(), default=None)
 
@@ -334,7 +338,7 @@ def note_stored(
         if keeps_rejected:
             delivery = load_result.saved_delivery()
             rejected_rows.save(delivery, resolved.rejected, batch.row_context, load_request.default_unit_code)
-    load_result.note_newest(resolved.readings)
+    load_result.note_newest(resolved.columns)
     load_result.is_cut_off |= batch.is_cut_off
     load_result.notes |= dict.fromkeys(batch.notes)
     load_result.sample.add(batch)

@@ -12,6 +12,8 @@ from ingestion.parsing.results import UnitDescription, UnitKey
 from ingestion.parsing.values.row import NOT_TEXT, read_number
 from ingestion.parsing.values.rules import RowRules
 
+# Up to so many rows a loop is faster than the setting up of polars' operations. Fewer than MAX_BATCH_UNITS.
+FEW_ROWS = 200
 _TEXT_LIMIT = 200
 _SIZE_UNIT_LIMIT = 20
 
@@ -20,6 +22,24 @@ def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDes
     """Describe each unit in rows of CONVERTED_SCHEMA by the last non-empty value of each attribute."""
     if rows.is_empty():
         return {}
+    attributes = _of_few_rows(rows) if len(rows) <= FEW_ROWS else _of_many_rows(rows)
+    return {key: _describe(key, unit, rules) for key, unit in attributes.items()}
+
+
+def _of_few_rows(rows: pl.DataFrame) -> dict[UnitKey, dict[str, str | None]]:
+    """Return the attributes of each unit, in order of their last rows."""
+    units: dict[UnitKey, dict[str, str | None]] = {}
+    for facility_code, unit_code, scale, *values in rows.select(
+        "facility_code", "unit_code", "scale", *UNIT_ATTRIBUTES
+    ).iter_rows():
+        before = units.pop((facility_code, unit_code), None) or dict.fromkeys(UNIT_ATTRIBUTES)
+        sent = {name: value for name, value in zip(UNIT_ATTRIBUTES, values, strict=True) if value}
+        units[facility_code, unit_code] = before | sent | {"scale": scale}
+    return units
+
+
+def _of_many_rows(rows: pl.DataFrame) -> dict[UnitKey, dict[str, str | None]]:
+    """Return what `_of_few_rows` does."""
     position = pl.col("position")
     # An attribute that no row lacks, as is usual, is taken from the unit's last row; most rows have few or none at all.
     present, sparse = _attributes_in(rows)
@@ -35,8 +55,7 @@ def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDes
     columns["scale"] = rows["scale"].gather(units["position"]).to_list()
     absent = dict.fromkeys(set(UNIT_ATTRIBUTES) - {*present})
     attributes = (absent | dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    keys = units.select("facility_code", "unit_code").rows()
-    return {key: _describe(key, unit, rules) for key, unit in zip(keys, attributes, strict=True)}
+    return dict(zip(units.select("facility_code", "unit_code").rows(), attributes, strict=True))
 
 
 def _attributes_in(rows: pl.DataFrame) -> tuple[list[str], list[str]]:
