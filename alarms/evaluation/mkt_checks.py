@@ -9,8 +9,9 @@ window that can be covered by half is over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
@@ -20,16 +21,18 @@ from alarms.evaluation.isolation import Part, Spans, begin_retry, evaluate_part,
 from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.excursions.detector import limits_in_force
 from alarms.excursions.mkt import MktWindow, find_mkt_excursions
-from alarms.excursions.reconcile import reconcile, stored_since
+from alarms.excursions.reconcile import reconcile, stored_of_units
 from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.models import EvaluationFailure, Excursion, LimitVersion, MktCheck
-from core.db.attempts import begin_attempt
+from core.db.attempts import begin_attempt, begin_first_attempts
 from readings.models import HourlyRollup, RollupRebuild
-from readings.storage.store import NewSpan, lock_units
+from readings.storage.store import NewSpan, lock_free_units, lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 MIN_COVERAGE = 0.5
+# Of a transaction: statements and their overhead are shared, and its locks are soon released.
+UNITS_AT_ONCE, WINDOWS_AT_ONCE = 200, 50_000
 HOUR = timedelta(hours=1)
 TICK = datetime.resolution
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,20 +42,52 @@ SELECT unit_id, since FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[])
 ORDER BY unit_id
 ON CONFLICT (storage_unit_id) DO UPDATE SET since = least(waiting.since, excluded.since), due_at = NULL
 """
-# The sums of the window that ends with each hour, over the hours before it.
-WINDOWS = """
-WITH hourly AS (
-    SELECT hour, sum(weighted_arrhenius) AS arrhenius, sum(weighted_seconds) AS seconds, sum(covered_seconds) AS covered
-    FROM hourly_rollup
-    WHERE storage_unit_id = %(unit_id)s AND hour < %(last)s
-        AND hour >= %(first)s::timestamptz - make_interval(secs => %(window_seconds)s)
-    GROUP BY hour
-),
-window_end AS (SELECT ends_at FROM generate_series(%(first)s::timestamptz, %(last)s, interval '1 hour') AS ends_at)
-SELECT ends_at, sum(arrhenius), sum(seconds), sum(covered)
-FROM window_end JOIN hourly ON hour >= ends_at - make_interval(secs => %(window_seconds)s) AND hour < ends_at
-GROUP BY ends_at ORDER BY ends_at
+NEWEST_HOURS = """
+SELECT unit_id, (SELECT hour FROM hourly_rollup WHERE storage_unit_id = unit_id ORDER BY hour DESC LIMIT 1)
+FROM unnest(%s::int[]) AS unit_id
 """
+# The first excursion of each unit that may contain anything from an instant on.
+TOUCHED = """
+SELECT requested.unit_id, min(started_at)
+FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[]) AS requested (unit_id, since)
+JOIN excursion ON storage_unit_id = requested.unit_id AND kind = 'mkt'
+    AND (ended_at IS NULL OR ended_at >= requested.since)
+GROUP BY requested.unit_id
+"""
+# Of each period the sums of the window that ends with each hour, over the hours before it.
+WINDOWS = """
+SELECT number, ends_at, arrhenius, seconds, covered
+FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[], %(window_seconds)s::int[])
+    WITH ORDINALITY AS period (unit_id, first, last, window_seconds, number)
+CROSS JOIN LATERAL (
+    WITH hourly AS (
+        SELECT hour, sum(weighted_arrhenius) AS arrhenius, sum(weighted_seconds) AS seconds,
+            sum(covered_seconds) AS covered
+        FROM hourly_rollup
+        WHERE storage_unit_id = period.unit_id AND hour < period.last
+            AND hour >= period.first - make_interval(secs => period.window_seconds)
+        GROUP BY hour
+    )
+    SELECT ends_at, sum(arrhenius) AS arrhenius, sum(seconds) AS seconds, sum(covered) AS covered
+    FROM generate_series(period.first, period.last, interval '1 hour') AS ends_at
+    JOIN hourly ON hour >= ends_at - make_interval(secs => period.window_seconds) AND hour < ends_at
+    GROUP BY ends_at
+) AS windows
+ORDER BY number, ends_at
+"""
+
+
+class _Period(NamedTuple):
+    """A part of the time to check of a unit, in which a version of its limits is in force.
+
+    Its windows end from `first` to `last`. ends_at: when the version was replaced, None while it is in force.
+    """
+
+    unit_id: int
+    version: EffectiveLimits
+    first: datetime
+    last: datetime
+    ends_at: datetime | None
 
 
 def request(since_by_unit: Mapping[int, datetime]) -> None:
@@ -66,14 +101,40 @@ def request(since_by_unit: Mapping[int, datetime]) -> None:
             cursor.execute(REQUEST, parameters)
 
 
-def run_requested_checks(now: datetime | None = None) -> int:
-    """Check the requested windows that are over, one transaction per unit; return the number of units checked.
+def run_requested_checks(now: datetime | None = None, *, deadline: datetime | None = None) -> int:
+    """Check the requested windows that are over, of many units in a transaction; return the number of units checked.
 
-    A unit whose hours are stale or wait to be rebuilt is left to the next run. One whose check fails is recorded as an
-    EvaluationFailure and retried with increasing delays, as is one whose check ends the process.
+    A unit whose hours are stale, that wait to be rebuilt, or that is being stored to is left to the next run. One whose
+    check fails is recorded as an EvaluationFailure and retried with increasing delays. One whose check was interrupted,
+    perhaps because it ended the process, is checked alone from then on. Stop at `deadline`.
     """
     now = now or timezone.now()
-    return sum(_begin(unit_id, now) and _run_check(unit_id, now) for unit_id in _units_to_check(now))
+    checked = 0
+    for unit_ids in _groups(_units_to_check(now), now):
+        if deadline is not None and timezone.now() > deadline:
+            break
+        together = _begin_together(unit_ids, now)
+        checked += _run_checks(together, now)
+        for unit_id in unit_ids:
+            if unit_id not in together and _begin(unit_id, now):
+                checked += _run_checks([unit_id], now)
+    return checked
+
+
+def _groups(unit_ids: Sequence[int], now: datetime) -> Iterator[list[int]]:
+    """Divide units, so that those of a group have a bounded number of windows together."""
+    since = dict(MktCheck.objects.filter(pk__in=unit_ids).values_list("pk", "since"))
+    group: list[int] = []
+    windows = 0
+    for unit_id in unit_ids:
+        own = (now - since.get(unit_id, now)) // HOUR + 1
+        if group and (len(group) == UNITS_AT_ONCE or windows + own > WINDOWS_AT_ONCE):
+            yield group
+            group, windows = [], 0
+        group.append(unit_id)
+        windows += own
+    if group:
+        yield group
 
 
 def _units_to_check(now: datetime) -> list[int]:
@@ -106,68 +167,98 @@ def _units_to_refresh(unit_ids: Sequence[int], now: datetime) -> set[int]:
     return {*stale.values_list("storage_unit_id", flat=True), *rebuilt.values_list("pk", flat=True)}
 
 
+def _begin_together(unit_ids: Sequence[int], now: datetime) -> list[int]:
+    """Count the first attempts of these units' checks before they begin, and return these units, by id."""
+    failures = EvaluationFailure.objects.filter(storage_unit__in=unit_ids, part=Part.MKT)
+    requests = MktCheck.objects.filter(pk__in=unit_ids)
+    failed, requested = set(failures.values_list("storage_unit", flat=True)), set(requests.values_list("pk", flat=True))
+    request({unit_id: _hour_of(now) for unit_id in unit_ids if unit_id not in failed | requested})
+    return begin_first_attempts(requests.exclude(pk__in=failed), now)
+
+
 def _begin(unit_id: int, now: datetime) -> bool:
-    """Count an attempt of the check before it begins; return False if none is due."""
+    """Count another attempt, of the check or of its retry, before it begins; return False if none is due."""
     failure_id = EvaluationFailure.objects.filter(storage_unit=unit_id, part=Part.MKT).values_list("pk", flat=True)
-    if failure_id:
-        return begin_retry(failure_id[0], now)
-    if not MktCheck.objects.filter(pk=unit_id).exists():
-        request({unit_id: _hour_of(now)})
-    return begin_attempt(MktCheck, unit_id, now)
+    return begin_retry(failure_id[0], now) if failure_id else begin_attempt(MktCheck, unit_id, now)
 
 
 @transaction.atomic
-def _run_check(unit_id: int, now: datetime) -> bool:
-    # Transactions that store for the unit wait: they add a request of their own.
-    lock_units([unit_id])
-    if _units_to_refresh([unit_id], now):
-        return False
-    requested = MktCheck.objects.filter(pk=unit_id).first()
-    since = _hour_of(now) if requested is None else requested.since
-    failure = EvaluationFailure.objects.filter(storage_unit=unit_id, part=Part.MKT).first()
-    if failure is None:
-        return bool(evaluate_part(Part.MKT, check_units, {unit_id: NewSpan(since, since)}, now))
-    failure.first_at = min(failure.first_at, since)
-    return retry_part(failure, check_units, now) is not None
+def _run_checks(unit_ids: Sequence[int], now: datetime) -> int:
+    # Transactions that store for the units wait: they add a request of their own.
+    locked = _lock(unit_ids)
+    ready = set(locked) - _units_to_refresh(locked, now)
+    MktCheck.objects.filter(pk__in=set(unit_ids) - ready, attempts=1).update(attempts=0, next_attempt_at=None)
+    since = dict.fromkeys(sorted(ready), _hour_of(now))
+    since |= MktCheck.objects.filter(pk__in=ready).values_list("pk", "since")
+    spans = {unit_id: NewSpan(at, at) for unit_id, at in since.items()}
+    checked = 0
+    for failure in EvaluationFailure.objects.filter(storage_unit__in=ready, part=Part.MKT):
+        failure.first_at = min(failure.first_at, spans.pop(failure.storage_unit_id).first)
+        checked += retry_part(failure, check_units, now) is not None
+    return checked + len(evaluate_part(Part.MKT, check_units, spans, now))
+
+
+def _lock(unit_ids: Sequence[int]) -> Sequence[int]:
+    """Lock these units and return them; of several only those that nobody stores for, as the others would wait too."""
+    if len(unit_ids) > 1:
+        return lock_free_units(unit_ids)
+    lock_units(list(unit_ids))
+    return unit_ids
 
 
 def check_units(spans: Spans, now: datetime) -> Spans:
     """Check the windows of these units that contain anything from the beginning of their spans on, until now."""
-    for unit_id, span in spans.items():
-        _check_unit(unit_id, span.first, now)
+    units, last = evaluated_units(list(spans)), _hour_of(now)
+    finals = _last_covered_windows(units)
+    since = _since({unit_id: _hour_of(span.first) for unit_id, span in spans.items()})
+    periods = [
+        period for unit in units for period in _periods(unit, since[unit.unit_id], min(last, finals[unit.unit_id]), now)
+    ]
+    found: dict[int, list[DetectedExcursion]] = {unit.unit_id: [] for unit in units}
+    for period, windows in zip(periods, _windows(periods), strict=True):
+        found[period.unit_id] += _excursions(windows, period.version, period.ends_at)
+    stored = stored_of_units(since, Excursion.Kind.MKT)
+    replacements = [unit.replacement(Excursion.Kind.MKT, found[unit.unit_id], stored[unit.unit_id]) for unit in units]
+    update_alarms(reconcile(replacements, now), now)
+    MktCheck.objects.filter(pk__in=spans).delete()
+    MktCheck.objects.bulk_create(
+        MktCheck(storage_unit_id=unit_id, since=last + HOUR, due_at=last + HOUR)
+        for unit_id, final in finals.items()
+        if last < final
+    )
     return spans
 
 
-def _check_unit(unit_id: int, since: datetime, now: datetime) -> None:
-    unit, last = evaluated_units([unit_id])[0], _hour_of(now)
-    final = _last_covered_window(unit)
-    since = _since(unit_id, since)
-    found: list[DetectedExcursion] = []
+def _periods(unit: EvaluatedUnit, since: datetime, final: datetime, now: datetime) -> Iterator[_Period]:
+    """Yield the periods of a unit's limits; the last window that counts ends with `final`."""
     # Limits that replace others within the current hour end their excursion, though no window of their own is over.
-    for version, begins, ends in limits_in_force(unit.versions, since, max(last, now) + TICK):
-        is_ongoing = ends > max(last, now)
-        windows = _windows(unit_id, version, begins, min(last if is_ongoing else ends - TICK, final))
-        found += _excursions(windows, version, None if is_ongoing else ends)
-    stored = stored_since(unit_id, Excursion.Kind.MKT, since)
-    update_alarms(reconcile([unit.replacement(Excursion.Kind.MKT, found, stored)], now), now)
-    MktCheck.objects.filter(pk=unit_id).delete()
-    if last < final:
-        MktCheck.objects.create(storage_unit_id=unit_id, since=last + HOUR, due_at=last + HOUR)
+    for version, begins, ends in limits_in_force(unit.versions, since, now + TICK):
+        is_ongoing = ends > now
+        first, last = _hour_of(begins - TICK) + HOUR, _hour_of(min(final, final if is_ongoing else ends - TICK))
+        yield _Period(unit.unit_id, version, first, last, None if is_ongoing else ends)
 
 
-def _last_covered_window(unit: EvaluatedUnit) -> datetime:
-    """Return the end of the last window that can be covered by half."""
-    hours = HourlyRollup.objects.filter(storage_unit=unit.unit_id).order_by("-hour").values_list("hour", flat=True)
-    longest = max(timedelta(seconds=version.limits.mkt_window_seconds) for version in unit.versions)
-    return _hour_of((hours.first() or EARLIEST) + HOUR + longest * MIN_COVERAGE)
+def _last_covered_windows(units: Sequence[EvaluatedUnit]) -> dict[int, datetime]:
+    """Return the end of the last window of each unit that can be covered by half."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST_HOURS, [[unit.unit_id for unit in units]])
+        newest = dict(cursor.fetchall())
+    longest = {
+        unit.unit_id: timedelta(seconds=max(version.limits.mkt_window_seconds for version in unit.versions))
+        for unit in units
+    }
+    return {
+        unit_id: _hour_of((newest[unit_id] or EARLIEST) + HOUR + window * MIN_COVERAGE)
+        for unit_id, window in longest.items()
+    }
 
 
-def _since(unit_id: int, since: datetime) -> datetime:
+def _since(first: Mapping[int, datetime]) -> dict[int, datetime]:
     """Return the end of the first window to check: before the first new reading, and not inside an excursion."""
-    since = _hour_of(since)
-    excursions = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.MKT)
-    touched = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=since)).order_by("started_at").first()
-    return since if touched is None else min(since, touched.started_at)
+    with connection.cursor() as cursor:
+        cursor.execute(TOUCHED, {"unit_ids": list(first), "since": list(first.values())})
+        touched = dict(cursor.fetchall())
+    return {unit_id: min(since, touched.get(unit_id, since)) for unit_id, since in first.items()}
 
 
 def _excursions(
@@ -184,22 +275,25 @@ def _hour_of(instant: datetime) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0)
 
 
-def _windows(unit_id: int, version: EffectiveLimits, since: datetime, until: datetime) -> list[MktWindow]:
-    """Return the windows by the version's limits that end with a whole hour from `since` to `until`."""
-    if version.limits.mkt_limit_c is None:
-        return []
-    window_seconds = version.limits.mkt_window_seconds
-    parameters: dict[str, float | datetime] = {
-        "unit_id": unit_id,
-        "first": _hour_of(since - TICK) + HOUR,
-        "last": _hour_of(until),
-        "window_seconds": window_seconds,
+def _windows(periods: Sequence[_Period]) -> list[list[MktWindow]]:
+    """Return the windows of each period by its version's limits, which end with a whole hour."""
+    windows: list[list[MktWindow]] = [[] for _ in periods]
+    limited = [number for number, period in enumerate(periods) if period.version.limits.mkt_limit_c is not None]
+    if not limited:
+        return windows
+    chosen = [periods[number] for number in limited]
+    parameters: dict[str, list[int] | list[datetime]] = {
+        "unit_ids": [period.unit_id for period in chosen],
+        "firsts": [period.first for period in chosen],
+        "lasts": [period.last for period in chosen],
+        "window_seconds": [period.version.limits.mkt_window_seconds for period in chosen],
     }
     with connection.cursor() as cursor:
         cursor.execute(WINDOWS, parameters)
         rows = cursor.fetchall()
-    min_seconds = MIN_COVERAGE * window_seconds
-    return [
-        MktWindow(ends_at, mean_kinetic_temperature_c(arrhenius, seconds) if covered >= min_seconds else None)
-        for ends_at, arrhenius, seconds, covered in rows
-    ]
+    for number, ends_at, arrhenius, seconds, covered in rows:
+        period = chosen[number - 1]
+        is_covered = covered >= MIN_COVERAGE * period.version.limits.mkt_window_seconds
+        mkt_c = mean_kinetic_temperature_c(arrhenius, seconds) if is_covered else None
+        windows[limited[number - 1]].append(MktWindow(ends_at, mkt_c))
+    return windows

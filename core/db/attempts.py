@@ -9,10 +9,11 @@ from __future__ import annotations
 import traceback
 from datetime import datetime, timedelta
 from random import Random
+from typing import TypeVar
 
 import structlog
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Q, QuerySet
 
 from core.backoff import FIRST_RETRY_SECONDS, backoff_seconds
 
@@ -32,6 +33,9 @@ class Attempted(models.Model):
 
     class Meta:
         abstract = True
+
+
+AttemptedRow = TypeVar("AttemptedRow", bound=Attempted)
 
 
 def is_due(now: datetime) -> Q:
@@ -55,6 +59,18 @@ def begin_attempt(
         logger.warning("attempted again", model=model._meta.model_name, pk=pk, attempts=attempts)
     following = next_attempt_at(attempts + 1, now, first_seconds)
     return bool(due.filter(attempts=attempts).update(attempts=attempts + 1, next_attempt_at=following, **changes))
+
+
+def begin_first_attempts(requests: QuerySet[AttemptedRow], now: datetime) -> list[int]:
+    """Count the first attempts of those requests that are due, as `begin_attempt` does; return their keys in order.
+
+    Those that another worker is beginning are left to it.
+    """
+    with transaction.atomic():
+        fresh = requests.filter(is_due(now), attempts=0).select_for_update(skip_locked=True)
+        keys = sorted(fresh.values_list("pk", flat=True))
+        requests.model._default_manager.filter(pk__in=keys).update(attempts=1, next_attempt_at=next_attempt_at(1, now))
+    return keys
 
 
 def next_attempt_at(attempts: int, now: datetime, first_seconds: float = FIRST_RETRY_SECONDS) -> datetime:

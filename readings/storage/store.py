@@ -9,13 +9,14 @@ order and any splitting, changes nothing. Rows dated ahead are kept apart until 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from core.db.prepared import Row
@@ -121,6 +122,13 @@ def lock_units(unit_ids: list[int]) -> None:
     unknown = set(unit_ids) - {unit_id for (unit_id,) in store_sql.LOCK_UNITS.rows([unit_ids])}
     if unknown:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
+
+
+def lock_free_units(unit_ids: Iterable[int]) -> list[int]:
+    """Take the locks of those of these units that nobody is storing for; return these units."""
+    with connection.cursor() as cursor:
+        cursor.execute(store_sql.LOCK_FREE_UNITS, [sorted(unit_ids)])
+        return [unit_id for (unit_id,) in cursor.fetchall()]
 
 
 def _recall(columns: ReadingBatch) -> None:

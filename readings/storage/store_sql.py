@@ -16,6 +16,7 @@ from readings.storage.time_weighting import longest_staleness_limit_sql
 # Serialises transactions that store for the same unit, in the order of ids, so that two batches cannot deadlock over
 # the roll-ups. NO KEY does not block foreign-key checks.
 LOCK_UNITS = Prepared("SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE")
+LOCK_FREE_UNITS = "SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 
 
 def upsert_into(table: str, period: str, rows: str) -> str:

@@ -82,19 +82,20 @@ def test_an_mkt_check_that_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(_Killed):
         run_requested_checks(now)
 
-    assert run_requested_checks(now) == 1
+    # Units that were checked together are checked alone from then on.
+    assert run_requested_checks(now) == 0
+    with pytest.raises(_Killed):
+        run_requested_checks(now + timedelta(minutes=1))
+    assert run_requested_checks(now + timedelta(minutes=1)) == 1
     assert stored(other, MKT)
     # New readings extend what is checked, and do not make it due.
     load(rows_of(deadly, [(181, 0, 12)]), at(181))
     refresh()
-    assert run_requested_checks(now) == 0
-    assert MktCheck.objects.get(pk=deadly.pk).attempts == 1
-    with pytest.raises(_Killed):
-        run_requested_checks(now + timedelta(minutes=1))
     assert run_requested_checks(now + timedelta(minutes=1)) == 0
+    assert MktCheck.objects.get(pk=deadly.pk).attempts == 2
 
     monkeypatch.undo()
-    assert run_requested_checks(now + timedelta(minutes=2)) == 1
+    assert run_requested_checks(now + timedelta(minutes=3)) == 1
     assert stored(deadly, MKT) == stored(other, MKT)
     assert MktCheck.objects.get(pk=deadly.pk).attempts == 0
 

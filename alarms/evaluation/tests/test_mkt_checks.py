@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alarms.evaluation import mkt_checks
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck, UnitLimits
@@ -179,3 +183,58 @@ def test_stored_excursions_equal_the_definition_at_every_check(window_hours: int
                 assert stored_mkt(unit) == mkt_by_definition(unit, now)
 
     compare()
+
+
+def test_units_that_are_checked_together_have_the_excursions_of_their_own_limits() -> None:
+    units = [
+        make_unit(mkt_limit_c=limit_c, mkt_window_seconds=hours * 3600, high_warning_c=None, high_critical_c=None)
+        for limit_c, hours in ((8.0, 1), (8.0, 4), (6.0, 7), (None, 4))
+    ]
+    measured = st.lists(st.sampled_from([None, 4, 9, 13]), min_size=4, max_size=24)
+
+    @settings(max_examples=15, deadline=None)
+    @given(
+        of_units=st.tuples(*[measured] * len(units)),
+        late=st.sampled_from([0, 3]),
+        windows_at_once=st.sampled_from([1, 30, 1_000]),
+    )
+    def compare(of_units: tuple[list[int | None], ...], late: int, windows_at_once: int) -> None:
+        with undone(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mkt_checks, "WINDOWS_AT_ONCE", windows_at_once)
+            now = START + 40 * HOUR
+            for part in (slice(late, None), slice(0, late)):
+                load([row for unit, each in zip(units, of_units, strict=True) for row in thirds(unit, each)[part]], now)
+                evaluate_units(now)
+                for unit in units:
+                    assert stored_mkt(unit) == mkt_by_definition(unit, now)
+
+    compare()
+
+
+def thirds(unit: StorageUnit, temperatures_c: Sequence[int | None]) -> list[ReadingRow]:
+    """Return three readings an hour of these temperatures, none in the hours without."""
+    sensor = unit.sensors.earliest("pk")
+    return [
+        ReadingRow(unit.pk, sensor.pk, START + hour * HOUR + third * HOUR / 3, each)
+        for hour, each in enumerate(temperatures_c)
+        for third in range(3)
+        if each is not None
+    ]
+
+
+def test_the_number_of_queries_does_not_depend_on_the_number_of_units() -> None:
+    units = [make_mkt_unit() for _ in range(12)]
+    for unit in units:
+        set_staleness_limits(1200)
+        load(hours(unit, 5, 5, 5, 5), START + 4 * HOUR)
+    refresh()
+
+    def queries_of(some: list[StorageUnit]) -> int:
+        MktCheck.objects.exclude(pk__in=[unit.pk for unit in some]).delete()
+        with CaptureQueriesContext(connection) as queries:
+            assert run_requested_checks(START + 4 * HOUR) == len(some)
+        return len(queries)
+
+    with undone():
+        many = queries_of(units)
+    assert queries_of(units[:2]) == many
