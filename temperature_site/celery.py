@@ -1,5 +1,6 @@
 """The Celery application. The tasks are in the apps' `tasks.py`."""
 
+import gc
 import os
 import time
 from collections.abc import Iterable
@@ -57,6 +58,13 @@ def name_worker(instance: Any, **_: object) -> None:
     name, _at, host = instance.hostname.partition("@")
     if name == "celery":
         instance.hostname = f"worker-{os.getpid()}@{host}"
+
+
+@signals.worker_before_create_process.connect
+def keep_loaded_objects_shared(**_: object) -> None:
+    """Exempt what is loaded from garbage collection: a child that collects would copy all of its pages."""
+    gc.collect()
+    gc.freeze()
 
 
 @app.on_configure.connect

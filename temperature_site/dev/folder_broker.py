@@ -1,10 +1,12 @@
 """A broker that is a folder, for trials on one machine without a message server.
 
-Kombu's own filesystem transport with two steps made atomic: a message appears under its name only once it is completely
-written, and is consumed by renaming it within the folder, so that no reader sees half a message and no two consume the
-same one. A message consumed by a process that then dies is lost, which this system tolerates.
+Kombu's own filesystem transport with three steps made atomic: a message appears under its name only once it is
+completely written, and is consumed by renaming it within the folder, so that no reader sees half a message and no two
+consume the same one; processes that start at the same time bind their queues one after the other. A message consumed by
+a process that then dies is lost, which this system tolerates.
 """
 
+import fcntl
 import os
 import time
 import uuid
@@ -42,6 +44,17 @@ class Channel(filesystem.Channel):
             payload: dict[str, object] = loads(text)
             return payload
         raise Empty
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        file = self._exchange_file(exchange)
+        wanted = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            bound = self.get_table(exchange)
+            if wanted not in bound:
+                draft = file.with_suffix(".draft")
+                draft.write_text(dumps([wanted, *bound]))
+                draft.rename(file)
 
     @property
     def _folder(self) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import Empty
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Exchange, Queue
 
 from temperature_site.dev.folder_broker import BROKER_URL, transport_options
 
@@ -63,3 +66,22 @@ def test_a_queue_sees_no_messages_of_one_with_the_same_prefix(connection: Connec
     with pytest.raises(Empty):
         take(connection, queue="temperature")
     assert take(connection, queue="temperature.slow") == 1
+
+
+def test_processes_that_start_at_the_same_time_bind_their_queues(tmp_path: Path) -> None:
+    numbers = range(6)
+
+    def bind(exchange: str, number: int, begin: threading.Barrier) -> None:
+        with Connection(BROKER_URL, transport_options=transport_options(tmp_path)) as own:
+            channel = own.channel()
+            begin.wait()
+            Queue(f"{exchange}.{number}", Exchange(exchange), routing_key="any")(channel).declare()
+
+    # Kombu remembers in a process what it has bound.
+    for exchange in (f"exchange_{attempt}" for attempt in range(30)):
+        begin = threading.Barrier(len(numbers))
+        with ThreadPoolExecutor(len(numbers)) as threads:
+            list(threads.map(partial(bind, exchange, begin=begin), numbers))
+        with Connection(BROKER_URL, transport_options=transport_options(tmp_path)) as connection:
+            bound = connection.channel().get_table(exchange)
+        assert sorted(each.queue for each in bound) == [f"{exchange}.{number}" for number in numbers]
