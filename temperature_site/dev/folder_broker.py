@@ -45,8 +45,8 @@ class Channel(filesystem.Channel):
             return payload
         raise Empty
 
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        file = self._exchange_file(exchange)
+    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str) -> None:
+        file = Path(self.control_folder) / f"{exchange}.exchange"
         wanted = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         with file.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
