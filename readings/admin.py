@@ -307,7 +307,7 @@ class ArchivedMonthAdmin(ReadOnlyAdmin[ArchivedMonth]):
 
 @admin.register(RollupRebuild)
 class RollupRebuildAdmin(ReadOnlyAdmin[RollupRebuild]):
-    """The units whose roll-ups are to be rebuilt, and the errors of those for which that failed."""
+    """The units with roll-ups to be rebuilt, and the errors of attempts that failed."""
 
     list_display = ["storage_unit", "requested_at", "attempts", "next_attempt_at", "error"]
     list_select_related = ["storage_unit__facility__customer"]

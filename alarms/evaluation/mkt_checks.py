@@ -104,9 +104,9 @@ def request(since_by_unit: Mapping[int, datetime]) -> None:
 def run_requested_checks(now: datetime | None = None, *, deadline: datetime | None = None) -> int:
     """Check the requested windows that are over, of many units in a transaction; return the number of units checked.
 
-    A unit whose hours are stale, that wait to be rebuilt, or that is being stored to is left to the next run. One whose
-    check fails is recorded as an EvaluationFailure and retried with increasing delays. One whose check was interrupted,
-    perhaps because it ended the process, is checked alone from then on. Stop at `deadline`.
+    A unit with stale hours, or that waits to be rebuilt or is being stored to, is left to the next run. A check that
+    fails is recorded as an EvaluationFailure and retried with increasing delays. After an interruption, perhaps because
+    a check ended the process, its unit is checked alone. Stop at `deadline`.
     """
     now = now or timezone.now()
     checked = 0

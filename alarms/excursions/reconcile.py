@@ -132,7 +132,11 @@ def stored_of_units(since: Mapping[int, datetime], kind: Excursion.Kind) -> Mapp
     """Return `stored_since` of each of these units. Three queries at most."""
     with connection.cursor() as cursor:
         cursor.execute(STORED_SINCE, [list(since), list(since.values()), kind.value])
-        ids = [excursion_id for (excursion_id,) in cursor.fetchall()]
+        return excursions_by_unit([excursion_id for (excursion_id,) in cursor.fetchall()])
+
+
+def excursions_by_unit(ids: Sequence[int]) -> Mapping[int, list[Excursion]]:
+    """Return these excursions by unit and in order of time, for a Replacement. Two queries, none without any."""
     stored: dict[int, list[Excursion]] = defaultdict(list)
     if ids:
         for excursion in Excursion.objects.filter(pk__in=ids).order_by("started_at").prefetch_related("alarms"):

@@ -7,7 +7,6 @@ stored. The readings of all units are fetched together, so that a power cut of f
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from django.db import connection
 
 from alarms.excursions.detected import DetectedExcursion
 from alarms.excursions.detector import NEVER, Detector
+from alarms.excursions.reconcile import excursions_by_unit
 from alarms.excursions.runs import advance
 from alarms.excursions.sensor_readings import SensorReadings, stored_readings
 from alarms.excursions.units import EvaluatedUnit
@@ -154,9 +154,4 @@ def _stored(spans: Mapping[int, NewSpan]) -> Mapping[int, list[Excursion]]:
     """Return the stored temperature excursions that may continue in each unit's span, in order of time."""
     with connection.cursor() as cursor:
         cursor.execute(STORED, {"unit_ids": list(spans), "firsts": [span.first for span in spans.values()]})
-        ids = [excursion_id for (excursion_id,) in cursor.fetchall()]
-    stored: dict[int, list[Excursion]] = defaultdict(list)
-    if ids:
-        for excursion in Excursion.objects.filter(pk__in=ids).order_by("started_at").prefetch_related("alarms"):
-            stored[excursion.storage_unit_id].append(excursion)
-    return stored
+        return excursions_by_unit([excursion_id for (excursion_id,) in cursor.fetchall()])

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-# Up to so many rows a dictionary finds the groups sooner than polars.
+# Up to this number of rows a dictionary is faster than polars.
 FEW_ROWS = 1_000
 
 # The codes of facility, unit and sensor.

@@ -12,7 +12,7 @@ from ingestion.parsing.results import UnitDescription, UnitKey
 from ingestion.parsing.values.row import NOT_TEXT, read_number
 from ingestion.parsing.values.rules import RowRules
 
-# Up to so many rows a loop is faster than the setting up of polars' operations. Fewer than MAX_BATCH_UNITS.
+# Up to this number of rows a loop is faster than polars. It must be less than MAX_BATCH_UNITS.
 FEW_ROWS = 200
 _TEXT_LIMIT = 200
 _SIZE_UNIT_LIMIT = 20

@@ -1,4 +1,4 @@
-"""A request whose evaluation ends its process is attempted again with increasing delays and holds up no other."""
+"""A request that ends the process of its evaluation is attempted again with increasing delays and holds up no other."""
 
 from __future__ import annotations
 
