@@ -32,7 +32,7 @@ from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 MIN_COVERAGE = 0.5
 # Of a transaction: statements and their overhead are shared, and its locks are soon released.
-UNITS_AT_ONCE, WINDOWS_AT_ONCE = 200, 50_000
+UNITS_AT_ONCE, WINDOWS_AT_ONCE = 200, 5_000
 HOUR = timedelta(hours=1)
 TICK = datetime.resolution
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
