@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -36,13 +37,16 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 def refresh(*, deadline: datetime | None = None) -> int:
     """Refresh stale hours and days; return their number.
 
-    Runs in small transactions of its own, until nothing is left or the deadline has passed. Units that are being
+    Runs in small transactions of its own, once through all units or until the deadline has passed. Units that are being
     stored to are skipped: that transaction marks them as stale again, and the next run finds them. Units that cannot be
     refreshed are left to `readings.storage.rebuilds`, which retries them with increasing delays.
     """
-    refreshed = 0
-    while batch := _refresh_batch():
-        refreshed += batch
+    refreshed = first_id = 0
+    while (batch := _refresh_batch(first_id)).refreshed:
+        refreshed += batch.refreshed
+        # What a batch has left is found again. Units before it are not searched again, as polls mark them as stale all
+        # the time.
+        first_id = batch.first_id
         if deadline is not None and timezone.now() > deadline:
             break
     return refreshed
@@ -58,11 +62,18 @@ def settle(unit_id: int) -> None:
                 return
 
 
+class _Batch(NamedTuple):
+    """The first unit of a batch, and its number of hours and days, and of units set aside."""
+
+    first_id: int
+    refreshed: int
+
+
 @transaction.atomic
-def _refresh_batch() -> int:
-    """Refresh a batch; return its number of hours and days, and of units set aside."""
+def _refresh_batch(first_id: int) -> _Batch:
+    """Refresh the next stale units from this id on."""
     with connection.cursor() as cursor:
-        cursor.execute(rollups_sql.LOCK_STALE_UNITS, [UNITS_A_BATCH])
+        cursor.execute(rollups_sql.LOCK_STALE_UNITS, [first_id, UNITS_A_BATCH])
         unit_ids = [unit_id for (unit_id,) in cursor.fetchall()]
     failed: list[int] = []
 
@@ -70,7 +81,8 @@ def _refresh_batch() -> int:
         _set_aside(unit_ids, error)
         failed.extend(unit_ids)
 
-    return sum(divided(unit_ids, _refresh_units, set_aside)) + len(failed)
+    refreshed = sum(divided(unit_ids, _refresh_units, set_aside))
+    return _Batch(min(unit_ids, default=first_id), refreshed + len(failed))
 
 
 def _refresh_units(unit_ids: Sequence[int]) -> int:

@@ -35,7 +35,8 @@ WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{period} = total
 # Units that another transaction is storing to are skipped, as are those that a rebuild is to refresh; see `rollups`.
 LOCK_STALE_UNITS = """
 SELECT id FROM storage_unit
-WHERE (
+WHERE id >= %s
+    AND (
         EXISTS (SELECT FROM hourly_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
         OR EXISTS (SELECT FROM daily_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
     )

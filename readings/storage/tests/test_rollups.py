@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
@@ -20,6 +20,7 @@ from core.scope import ScopedQuerySet
 from customers.models import StorageUnit
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading, Rollup
 from readings.statistics.statistics import statistics, totals_by_unit
+from readings.storage import rollups
 from readings.storage.local_days import start_of_day
 from readings.storage.measures import Totals
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -27,7 +28,7 @@ from readings.storage.rollups import rebuild, recount, refresh
 from readings.storage.store import store
 from readings.storage.tests.reference import ReferenceSeries
 from readings.time_ranges import DAY
-from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
+from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory, store_readings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
@@ -336,3 +337,33 @@ def test_refreshing_leaves_nothing_stale(unit: StorageUnit) -> None:
     assert not HourlyRollup.objects.filter(is_settled=False).exists()
     assert not DailyRollup.objects.filter(is_settled=False).exists()
     assert refresh() == 0
+
+
+def test_a_run_ends_although_units_are_stored_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = [StorageUnitFactory() for _ in range(3)]
+    for each in units:
+        store_readings(each, [1.0, 2.0, 3.0], start=BEGIN, every=timedelta(hours=1))
+    batches: list[list[int]] = []
+    refresh_units = rollups._refresh_units
+
+    def refreshed_and_stored_to(unit_ids: Sequence[int]) -> int:
+        batches.append(list(unit_ids))
+        assert len(batches) <= len(units)
+        refreshed = refresh_units(unit_ids)
+        HourlyRollup.objects.filter(storage_unit__lt=max(unit_ids)).update(is_settled=False)
+        return refreshed
+
+    monkeypatch.setattr(rollups, "UNITS_A_BATCH", 1)
+    monkeypatch.setattr(rollups, "_refresh_units", refreshed_and_stored_to)
+    refresh()
+    assert batches == [[each.pk] for each in units]
+
+
+def test_a_unit_with_more_stale_hours_than_a_batch_takes_is_refreshed(
+    unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "HOURS_A_BATCH", 2)
+    store_all(unit, [[(timedelta(hours=hour), 0, 1.0) for hour in range(5)]])
+    refresh()
+    assert not HourlyRollup.objects.filter(is_settled=False).exists()
+    assert not DailyRollup.objects.filter(is_settled=False).exists()
