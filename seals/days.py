@@ -49,11 +49,17 @@ class DueDay:
 
 
 def customers_with_due_days(checkpoint: SettledCheckpoint) -> list[Customer | None]:
-    """Return the customers whose newest closed day has no seal, and None for the system."""
+    """Return the customers whose newest closed day has no seal, and None for the system.
+
+    Those that were created after that day was closed have no day to seal yet, which need not be looked up of each.
+    """
     if checkpoint.settled_at is None:
         return []
     newest_closed = first_day_closing_after(checkpoint.settled_at) - _DAY
-    return [None, *Customer.objects.exclude(day_seals__day=newest_closed).order_by("id")]
+    if checkpoint.started_at >= closes_at(newest_closed):
+        return []
+    customers = Customer.objects.filter(created_at__lt=closes_at(newest_closed))
+    return [None, *customers.exclude(day_seals__day=newest_closed).order_by("id")]
 
 
 def due_day(customer: Customer | None, checkpoint: SettledCheckpoint) -> DueDay | None:

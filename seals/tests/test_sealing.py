@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from customers.models import Customer
 from readings.models import Reading
 from readings.storage.closing import closes_at, start_of
 from seals.checkpoint import advance_checkpoint
+from seals.days import customers_with_due_days, due_day
 from seals.models import ChainLink, DaySeal, SettledCheckpoint
 from seals.sealing import CHAINED_WITHIN, SEALED_WITHIN, seal, sealing_problem
 from seals.tasks import seal_trail
@@ -204,3 +205,20 @@ def test_the_first_seal_of_a_customer_and_those_of_the_system_itself_are_missed_
     seal_until(closes_at(DAY), customer)
     seal_until(closes_at(DAY), None)
     assert sealing_problem(late) == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("settled", [closes_at(DAY), closes_at(DAY) + timedelta(hours=23, minutes=59)])
+@pytest.mark.parametrize("began_at", [BEGAN_AT, closes_at(DAY) - timedelta(seconds=1), closes_at(DAY)])
+def test_days_are_looked_up_only_of_customers_that_may_have_one(settled: datetime, began_at: datetime) -> None:
+    created = [BEGAN_AT, closes_at(DAY) - timedelta(seconds=1), closes_at(DAY), closes_at(DAY) + timedelta(hours=1)]
+    for instant in created:
+        customer = CustomerFactory(has_limits=False)
+        Customer.objects.filter(pk=customer.pk).update(created_at=instant)
+    checkpoint = settled_at(settled)
+    checkpoint.started_at = began_at
+
+    due = [each for each in (None, *Customer.objects.order_by("id")) if due_day(each, checkpoint)]
+
+    assert customers_with_due_days(checkpoint) == due
+    assert len(due) == (3 if began_at < closes_at(DAY) else 0)
