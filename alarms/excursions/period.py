@@ -123,7 +123,7 @@ class Period:
             known.arrhenius,
         )
         sums[:, 1:] = self.times[:, begin:end]
-        sums[4, 1:] = [math.exp(each) for each in sums[4, 1:].tolist()]
+        sums[4, 1:] = list(map(math.exp, sums[4, 1:].tolist()))
         sums[4, 1:] *= sums[1, 1:]
         (
             measures.gap_seconds,
@@ -173,7 +173,7 @@ def next_of(positions: Positions, first: int, end: int) -> int:
 def _touching(begin_us: Instants, end_us: Instants) -> Iterator[tuple[int, int]]:
     """Yield the first and the last of consecutive times that touch each other."""
     first = 0
-    for last in np.flatnonzero(begin_us[1:] != end_us[:-1]).tolist():
+    for last in (begin_us[1:] != end_us[:-1]).nonzero()[0].tolist():
         yield first, last
         first = last + 1
     yield first, len(begin_us) - 1

@@ -194,37 +194,46 @@ class _Run:
         temperatures, limits = self.period.temperatures, self.period.in_force.limits
         current.last_outside_at = self.period.instant(outside[-1])
         deviations_k = np.abs(temperatures.beyond_k[outside])
-        furthest = int(np.argmax(deviations_k))
+        furthest = int(deviations_k.argmax())
         if deviations_k[furthest] > abs(limits.beyond_k(current.peak_c)):
             current.peak_c = float(temperatures.temperature_c[outside[furthest]])
             current.peak_at = self.period.instant(outside[furthest])
         is_critical = temperatures.is_critical[outside]
-        if is_critical.any():
+        is_any_critical = bool(is_critical.any())
+        if is_any_critical:
             current.severity = Severity.CRITICAL
         if current.alarm_at is None:
-            self._complete_delay(current, outside, is_critical)
-        if current.alarm_at is not None and current.critical_alarm_at is None:
+            is_due = self._is_delay_complete(current, outside)
+            if is_any_critical:
+                is_due |= is_critical & self._is_critical_delay_complete(outside)
+            if is_due.any():
+                current.alarm_at = self.period.instant(outside[is_due.argmax()])
+        if is_any_critical and current.alarm_at is not None and current.critical_alarm_at is None:
             is_critical &= self.period.at_us[outside] >= microseconds_of(current.alarm_at)
             if is_critical.any():
-                current.critical_alarm_at = self.period.instant(outside[np.argmax(is_critical)])
+                current.critical_alarm_at = self.period.instant(outside[is_critical.argmax()])
 
-    def _complete_delay(self, current: DetectedExcursion, outside: Positions, is_critical: Mask) -> None:
-        """Set when the alarm's delay was completed, if one of these instants outside completes it."""
-        limits, at_us = self.period.in_force.limits, self.period.at_us[outside]
-        lasted_us = at_us - microseconds_of(current.started_at)
-        shortest_us = SECOND_US * min(limits.low_delay_seconds, limits.high_delay_seconds)
-        if lasted_us[-1] < shortest_us and not is_critical.any():
-            return
-        is_cold = by_column.are_cold(self.period.temperatures.temperature_c[outside], limits)
-        delay_us = np.where(is_cold, limits.low_delay_seconds, limits.high_delay_seconds) * SECOND_US
-        is_due = lasted_us >= delay_us
-        if is_critical.any():
-            critical_delay_us = SECOND_US * np.where(
-                is_cold, limits.low_critical_delay_seconds, limits.high_critical_delay_seconds
-            )
-            is_due |= is_critical & (at_us - self._critical_since_us[outside] >= critical_delay_us)
-        if is_due.any():
-            current.alarm_at = self.period.instant(outside[np.argmax(is_due)])
+    def _is_delay_complete(self, current: DetectedExcursion, outside: Positions) -> Mask:
+        """Return at which of these instants outside the alarm's delay is complete."""
+        limits = self.period.in_force.limits
+        lasted_us = self.period.at_us[outside] - microseconds_of(current.started_at)
+        return lasted_us >= self._delays_us(outside, limits.low_delay_seconds, limits.high_delay_seconds)
+
+    def _is_critical_delay_complete(self, outside: Positions) -> Mask:
+        """Return the same of the delay of critical alarms, which counts for critical instants only."""
+        limits = self.period.in_force.limits
+        lasted_us = self.period.at_us[outside] - self._critical_since_us[outside]
+        delays = limits.low_critical_delay_seconds, limits.high_critical_delay_seconds
+        return lasted_us >= self._delays_us(outside, *delays)
+
+    def _delays_us(self, outside: Positions, low_seconds: int, high_seconds: int) -> Instants | int:
+        """Return the delay of the side on which each of these instants is; one number if that makes no difference."""
+        if low_seconds == high_seconds:
+            return low_seconds * SECOND_US
+        temperature_c = self.period.temperatures.temperature_c[outside]
+        is_cold = by_column.are_cold(temperature_c, self.period.in_force.limits)
+        delays_us: Instants = np.where(is_cold, low_seconds, high_seconds) * SECOND_US
+        return delays_us
 
     def _leave_at(self, position: int) -> None:
         """Bring the detector's state to that at `position`."""

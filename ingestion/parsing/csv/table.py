@@ -84,7 +84,8 @@ class Table:
     def convert(self, split: SplitLines) -> tuple[pl.DataFrame, list[RejectedReading], CsvHeader | None]:
         """Return the converted and the rejected rows, up to a line that is another header, and that header."""
         names = [constant_field(position) for position in self.header.layout.constant]
-        converted, rejected = self._convert(split.raw_fields.drop(names), split)
+        raw_fields = split.raw_fields.drop(names) if names else split.raw_fields
+        converted, rejected = self._convert(raw_fields, split)
         rejected = [each for each in split.rejected + rejected if not self.splitter.is_blank(each.raw)]
         kept, new_header = self._without_headers(rejected, split.block)
         if new_header is not None:
