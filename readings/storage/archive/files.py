@@ -28,7 +28,7 @@ from readings.storage.archive.state import ArchiveUnavailable
 STORAGE = "archive"
 # A page of a list needs the rows of a short time of each unit; larger groups take fewer bytes a row.
 ROWS_A_GROUP = 100_000
-COMPRESSION_LEVEL = 9
+COMPRESSION_LEVEL = 12
 COPY_BACK = "Copy it back from a backup, see docs/archive.md."
 _HASHED_BYTES = 1 << 20
 
