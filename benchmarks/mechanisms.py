@@ -15,6 +15,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper as PlainWrapper
@@ -28,6 +29,7 @@ from core.db.compiled_queries import CompiledQuery, CompiledRows
 from core.scope import Scope
 from customers.access.auth_backend import AccountBackend
 from customers.access.tokens import create_token
+from customers.accounts.session_store import SessionStore
 from customers.api.serializers import FacilitySerializer
 from customers.api.views import FacilityList
 from customers.models import Customer, Facility
@@ -69,6 +71,7 @@ def _mechanisms() -> list[Mechanism]:
         Mechanism("compiled queries", "facilities", facilities, _compiling_each_time),
         Mechanism("socket check", "facilities", facilities, _checking_with_a_query),
         Mechanism("account backend", "series of a unit", viewer, _loading_roles_separately),
+        Mechanism("session store", "series of a unit", viewer, _loading_sessions_by_orm),
         Mechanism("rows of a serializer", f"{FACILITIES:,} facilities", facilities_page, _serializing_instances),
     ]
 
@@ -89,6 +92,10 @@ def _checking_with_a_query() -> AbstractContextManager[object]:
 
 def _loading_roles_separately() -> AbstractContextManager[object]:
     return patch.object(AccountBackend, "get_user", ModelBackend.get_user)
+
+
+def _loading_sessions_by_orm() -> AbstractContextManager[object]:
+    return patch.object(SessionStore, "load", DatabaseStore.load)
 
 
 def _serializing_instances() -> AbstractContextManager[object]:
