@@ -6,7 +6,7 @@ few column operations determine that for a whole batch, so that evaluation adds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from alarms.thresholds import SensorPolicy
 from core.db.prepared import Prepared
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
+from readings.storage.sql_arrays import instants, parameters_of, rows_sql
 from readings.storage.store import NewSpan
 from readings.storage.time_weighting import STALENESS_LIMIT
 from readings.units.comparison import ROUNDING_K
@@ -90,7 +91,7 @@ SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit
     {IS_CHANGE_NEAR},
     EXISTS (SELECT FROM sensor_fault WHERE storage_unit_id = unit.id),
     ARRAY(SELECT part FROM evaluation_failure WHERE storage_unit_id = unit.id)
-FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS span (unit_id, first, last)
+FROM {rows_sql("span", {"unit_id": "int", "first": "timestamptz", "last": "timestamptz"})}
 JOIN storage_unit AS unit ON unit.id = span.unit_id
 LEFT JOIN LATERAL (
     SELECT valid_from, sensor_policy, {LONGEST_BUDGET_WINDOW} AS budget_window_seconds FROM limit_version
@@ -102,12 +103,12 @@ ORDER BY unit.id
 
 def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
     """Return the snapshots of the units in `new_spans`, by id. One query."""
-    parameters: dict[str, list[int] | list[datetime]] = {
-        "unit_ids": list(new_spans),
-        "firsts": [span.first for span in new_spans.values()],
-        "lasts": [span.last for span in new_spans.values()],
+    spans = {
+        "unit_id": np.array([*new_spans], np.int32),
+        "first": _instants([each.first for each in new_spans.values()]),
+        "last": _instants([each.last for each in new_spans.values()]),
     }
-    return [UnitSnapshot(*row) for row in SNAPSHOTS.rows(parameters)]
+    return [UnitSnapshot(*row) for row in SNAPSHOTS.rows(parameters_of("span", spans))]
 
 
 def candidates(
@@ -157,6 +158,10 @@ def _bounds(snapshots: list[UnitSnapshot]) -> tuple[npt.NDArray[np.float64], npt
     low = np.array([-np.inf if each.low_c is None else each.low_c for each in snapshots])
     high = np.array([np.inf if each.high_c is None else each.high_c for each in snapshots])
     return low - margins, high + margins
+
+
+def _instants(instants_of_spans: Sequence[datetime]) -> npt.NDArray[np.datetime64]:
+    return instants(np.array([microseconds_of(each) for each in instants_of_spans], np.int64))
 
 
 def _ids_at(ids: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]) -> frozenset[int]:
