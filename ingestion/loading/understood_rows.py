@@ -104,17 +104,22 @@ def raw_text(raw: str) -> str:
 
 
 class _SampledRow:
-    """A reading with the beginning of its text, taken from its batch, which is not kept."""
+    """A reading, if wanted with the beginning of its text, taken from its batch, which is not kept."""
 
-    def __init__(self, batch: ParsedBatch, index: int) -> None:
+    def __init__(self, batch: ParsedBatch, index: int, *, with_text: bool) -> None:
         self.values = cast("_ParsedRow", batch.readings.row(index, named=True))
-        self.raw = raw_text(batch.raw_row(self.values["row_number"]))
+        self.raw = raw_text(batch.raw_row(self.values["row_number"])) if with_text else ""
 
 
 class RowSample:
-    """Collects the first, a middle and the last reading of the batches of a body."""
+    """Collects the first, a middle and the last reading of the batches of a body.
 
-    def __init__(self) -> None:
+    `with_texts`: with the texts of their rows, which a delivery does not keep. Finding one separates the texts of all
+    rows of its batch.
+    """
+
+    def __init__(self, *, with_texts: bool = False) -> None:
+        self._with_texts = with_texts
         self._first: _SampledRow | None = None
         self._middles: list[tuple[int, _SampledRow]] = []
         self._last: _SampledRow | None = None
@@ -127,10 +132,13 @@ class RowSample:
         count = len(batch.readings)
         if not count:
             return
-        self._first = self._first or _SampledRow(batch, 0)
-        self._middles.append((self._count + count // 2, _SampledRow(batch, count // 2)))
-        self._last = _SampledRow(batch, count - 1)
+        self._first = self._first or self._row(batch, 0)
+        self._middles.append((self._count + count // 2, self._row(batch, count // 2)))
+        self._last = self._row(batch, count - 1)
         self._count += count
+
+    def _row(self, batch: ParsedBatch, index: int) -> _SampledRow:
+        return _SampledRow(batch, index, with_text=self._with_texts)
 
     def rows(self, time_zones: Mapping[UnitKey, str]) -> list[UnderstoodRow]:
         """Return the sampled rows, with the time at their facility; fewer of a body with fewer than three readings."""

@@ -95,7 +95,7 @@ def _batches(body: IO[bytes], request: PreviewRequest) -> Iterator[ParsedBatch]:
 
 
 def _of_batches(batches: Iterable[ParsedBatch], request: PreviewRequest, head: BodyHead) -> Preview:
-    counts, sample = _Counts(request), RowSample()
+    counts, sample = _Counts(request), RowSample(with_texts=True)
     notes: list[str] = []
     for batch in batches:
         sample.add(batch)

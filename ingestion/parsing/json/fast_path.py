@@ -92,6 +92,9 @@ def _frame(columns: dict[str, list[object]], count: int) -> pl.DataFrame:
 
 
 def _as_text(numbers: list[object]) -> list[str]:
-    if None in numbers:
+    """Return numbers as texts, each different one of which is written once; None as ""."""
+    different = set(numbers)
+    if 0.0 in different:  # which equals -0.0
         return ["" if number is None else repr(number) for number in numbers]
-    return list(map(repr, numbers))
+    texts = {number: "" if number is None else repr(number) for number in different}
+    return list(map(texts.__getitem__, numbers))
