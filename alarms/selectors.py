@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -144,10 +144,11 @@ def unit_badges(scope: Scope) -> dict[int, str]:
     words: dict[int, set[str]] = {}
     for unit_id, word in _OF_UNITS.visible_to(scope):
         words.setdefault(unit_id, set()).add(word)
-    return {unit_id: _badge_text(own) for unit_id, own in words.items()}
+    return {unit_id: _badge_text(frozenset(own)) for unit_id, own in words.items()}
 
 
-def _badge_text(words: Collection[str]) -> str:
+@cache
+def _badge_text(words: frozenset[str]) -> str:
     texts = [NOT_EVALUATED] if NOT_EVALUATED in words else []
     if Alarm.State.OPEN in words:
         texts.append("alarm")

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db.models import BigIntegerField, DurationField, F, FloatField, Func, Q, QuerySet, Sum, Value
 from django.db.models.expressions import ExpressionWrapper
 from django.db.models.fields import BooleanField
@@ -115,8 +116,10 @@ def overview_etag(scope: Scope, now: datetime, url: str, badges: Badges) -> str:
 
     PostgreSQL hashes the columns of every unit. The hour is included because the sparklines move with it.
     """
-    content = (scope, url, f"{now:%Y-%m-%dT%H}", list(_VERSION.visible_to(scope)), sorted(badges.items()))
-    return f'W/"{hashlib.blake2b(repr(content).encode(), digest_size=12).hexdigest()}"'
+    content = repr((scope, url, f"{now:%Y-%m-%dT%H}", list(_VERSION.visible_to(scope)))).encode()
+    # Every unit may have a badge.
+    content += msgspec.json.encode(sorted(badges.items()))
+    return f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
 class _RowHash(Func):
