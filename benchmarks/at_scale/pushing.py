@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 
+from alarms.limits.versions import update_versions
 from benchmarks.at_scale.pushes import DEVICES_A_CUSTOMER, EVERY, Fleet, Pushes
 from benchmarks.measuring.load import Load, Request, load
 from benchmarks.measuring.results import Results
@@ -66,7 +67,7 @@ def note_on(pushed: Load, pings: float, readings: int) -> str:
 
 
 def make_fleet(devices: int) -> Fleet:
-    """Create the customers, each with a facility, its devices and a token."""
+    """Create the customers, each with a facility, its devices with limits, and a token."""
     tokens: list[str] = []
     unit_ids: list[str] = []
     for number in range(-(-devices // DEVICES_A_CUSTOMER)):
@@ -77,6 +78,7 @@ def make_fleet(devices: int) -> Fleet:
             StorageUnit(facility=facility, unit_code=f"unit_{unit}") for unit in range(count)
         )
         Sensor.objects.bulk_create(Sensor(storage_unit=unit, sensor_code="1") for unit in units)
+        update_versions([unit.pk for unit in units])
         unit_ids += [str(unit.public_id) for unit in units]
         tokens.append(create_token(customer, "benchmark", ["write"])[1])
     return Fleet(unit_ids, tokens)
