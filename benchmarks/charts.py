@@ -21,7 +21,7 @@ HTML = (
 )
 DRAW = "config => { new Chart(document.querySelector('canvas'), config); }"
 
-TARGETS, TARGETS_TITLE = "benchmarks-targets", "Results as shares of their targets: up to 1 is within"
+TARGETS, TARGETS_TITLE = "benchmarks-targets", "Results as shares of their targets: up to 1 is within, cut off at 3"
 
 Config = dict[str, Any]
 
@@ -109,7 +109,7 @@ def _targets(lines: Sequence[tuple[str, Line]]) -> Config:
             "datasets": [{"data": shares, "backgroundColor": colours}],
         },
         "options": _options(TARGETS_TITLE, indexAxis="y")
-        | {"scales": {"y": {"ticks": {"autoSkip": False, "font": {"size": 10}}}, "x": {"min": 0, "suggestedMax": 1.5}}},
+        | {"scales": {"y": {"ticks": {"autoSkip": False, "font": {"size": 10}}}, "x": {"min": 0, "max": 3}}},
     }
 
 

@@ -49,7 +49,7 @@ class DueDay:
 
 
 def customers_with_due_days(checkpoint: SettledCheckpoint) -> list[Customer | None]:
-    """Return the customers whose newest closed day has no seal, and None for the system.
+    """Return the customers without a seal of the newest closed day, and None for the system.
 
     Those that were created after that day was closed have no day to seal yet, which need not be looked up of each.
     """
