@@ -4,8 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
-# Many tests wait for processes that they start: with a worker for each core, a quarter of the cores' time was idle.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, (os.cpu_count() or 1) * 3 // 2))')
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench bench-scale faults pictures diagrams install-service audit lock sbom clean
