@@ -33,6 +33,7 @@ MAX_CELLS = 1_000_000
 
 def advance(detector: Detector, readings: SensorReadings, few: int = FEW) -> None:
     """Move the detector through these readings, all later than those before. `few`: up to how many to step."""
+    newest_us = readings.recorded_at_us[-1:].tolist()
     readings = readings.before_retirement(detector.retired)
     sensor_count = len({*readings.sensor_ids(), *detector.sensors})
     size = max(MAX_CELLS // max(sensor_count, 1), few)
@@ -42,6 +43,9 @@ def advance(detector: Detector, readings: SensorReadings, few: int = FEW) -> Non
                 detector.step(instant, taken)
         else:
             _advance_part(detector, part, few)
+    # The last readings may be those of retired sensors alone.
+    for at_us in newest_us:
+        detector.retire_until(instant_of(at_us))
 
 
 def _parts(readings: SensorReadings, size: int) -> Iterator[SensorReadings]:

@@ -112,6 +112,14 @@ def test_runs_find_what_stepping_finds(
     assert found_in_parts(parts, in_force, retired, is_stepping=False) == stepped
 
 
+def test_readings_of_a_retired_sensor_alone_show_that_it_was_retired() -> None:
+    in_force, retired = [EffectiveLimits(START, Limits(high_warning_c=8.0))], {2: at(1)}
+    rows = [SensorReading(at(n), 2, 9.0) for n in (0, 3, 4)]
+    stepped = found_in_parts([rows], in_force, retired, is_stepping=True)
+    assert found_in_parts([rows], in_force, retired, is_stepping=False) == stepped
+    assert [each.ended_at for each in stepped[0]] == [at(1)]
+
+
 @given(limits=limits, each_c=st.lists(st.floats(-1, 13) | st.sampled_from([1.0, 2.0, 8.0, 9.0, 10.0]), min_size=1))
 def test_columns_are_compared_with_limits_as_single_temperatures_are(limits: Limits, each_c: list[float]) -> None:
     near_c = [c + off for c in each_c for off in (0, 4e-7, -4e-7, 5e-7, -5e-7, 6e-7, -6e-7)]
