@@ -55,13 +55,21 @@ def longest_staleness_limit_sql(unit_id: str, since: str) -> str:
     )"""  # noqa: S608  constants only
 
 
-# The readings of a piece are fetched in a LATERAL query with OFFSET 0 because the planner cannot estimate how few rows
-# a time range joins and would read whole partitions. This way it looks up each piece in the primary key.
-READINGS_OF_PIECE = """LATERAL (
-        SELECT * FROM reading
-        WHERE reading.storage_unit_id = {piece}.storage_unit_id
-            AND recorded_at {after} AND recorded_at < {piece}.to_at
+# The readings of a part of a piece, and of each sensor the newest one before that is valid when the part begins: a unit
+# may have sent many in that time. They are fetched in a LATERAL query with OFFSET 0 because the planner cannot estimate
+# how few rows a time range joins and would read whole partitions. This way it looks up each part in the primary key.
+_READINGS_OF_PART = """LATERAL (
+        SELECT sensor_id, recorded_at, temperature_c FROM reading
+        WHERE storage_unit_id = part_of_piece.storage_unit_id
+            AND recorded_at >= part_of_piece.from_at AND recorded_at < part_of_piece.to_at
             AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+        UNION ALL (
+            SELECT DISTINCT ON (sensor_id) sensor_id, recorded_at, temperature_c FROM reading
+            WHERE storage_unit_id = part_of_piece.storage_unit_id
+                AND recorded_at > part_of_piece.from_at - staleness_limit AND recorded_at < part_of_piece.from_at
+                AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+            ORDER BY sensor_id, recorded_at DESC
+        )
         OFFSET 0
     ) AS reading"""
 
@@ -95,7 +103,7 @@ valid AS (
             (SELECT retired_at FROM retirement WHERE retirement.id = reading.sensor_id)
         ) AS valid_until
     FROM part_of_piece
-        CROSS JOIN {READINGS_OF_PIECE.format(piece="part_of_piece", after="> part_of_piece.from_at - staleness_limit")}
+        CROSS JOIN {_READINGS_OF_PART}
 ),
 weighted AS (
     SELECT *, date_part('epoch', valid_until - valid_from) AS seconds
