@@ -18,8 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from django.utils import timezone
 
-from core.db.prepared import Parameters
-from core.db.replica import read_connection
+from core.db.prepared import Parameters, Prepared
 from customers.models import StorageUnit
 from readings.series.gaps import GAP, gap_parameters, gaps_sql, pieces_sql
 from readings.storage.archive.reading import with_archived
@@ -137,23 +136,34 @@ def _or_none(number: float) -> float | None:
     return None if isnan(number) else number
 
 
-def choose_level(time_range: TimeRange, interval_seconds: int) -> Level:
-    """Return what the series of a unit with that interval is computed from."""
+def _choose_level(unit: StorageUnit, time_range: TimeRange) -> Level:
+    """Return what the series of `unit` is computed from; at most one query.
+
+    The stored readings are counted: a unit may send far more than its interval makes expect.
+    """
     duration = time_range.end - time_range.start
-    is_few = duration.total_seconds() / interval_seconds <= MAX_RAW_READINGS
-    if duration <= ALWAYS_RAW or (is_few and duration < timedelta(hours=MAX_POINTS)):
+    if duration <= ALWAYS_RAW:
+        return Level.READINGS
+    if duration < timedelta(hours=MAX_POINTS) and _count_readings(unit, time_range) <= MAX_RAW_READINGS:
         return Level.READINGS
     return Level.HOURS if duration <= LONGEST_HOURLY else Level.DAYS
+
+
+def _count_readings(unit: StorageUnit, time_range: TimeRange) -> int:
+    """Return the number of readings in all local days that the range touches."""
+    zone = unit.facility.zone
+    [(count,)] = _READINGS_OF_DAYS.rows([unit.pk, day_of(time_range.start, zone), day_of(time_range.end, zone)])
+    return int(count)
 
 
 def downsample(
     unit: StorageUnit, time_range: TimeRange, *, max_points: int = MAX_POINTS, now: datetime | None = None
 ) -> DownsampledSeries:
-    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width. Two queries.
+    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width.
 
-    now: until when a silence is a gap.
+    now: until when a silence is a gap. At most three queries.
     """
-    zone, level = unit.facility.zone, choose_level(time_range, unit.interval_seconds)
+    zone, level = unit.facility.zone, _choose_level(unit, time_range)
     parameters: Parameters = {"unit_id": unit.pk, "start": time_range.start, "end": time_range.end}
     parameters |= gap_parameters(time_range, zone, now or timezone.now())
     parameters |= _PARAMETERS[level](time_range, zone, max_points)
@@ -164,21 +174,15 @@ def downsample(
 def _read(
     level: Level, parameters: Parameters, unit_id: int, time_range: TimeRange
 ) -> tuple[NDArray[np.void], NDArray[np.void]]:
-    """Return the points and the gaps. Planned each time, so that only the partitions of the range are read."""
+    """Return the points and the gaps. Only the partitions of the range are read, whose bounds are parameters."""
 
     def read() -> tuple[NDArray[np.void], NDArray[np.void]]:
-        with read_connection().cursor() as cursor:
-            cursor.execute(_POINTS[level], parameters)
-            points = np.array(cursor.fetchall(), _POINT)
-            cursor.execute(_GAPS[level], parameters)
-            return points, np.array(cursor.fetchall(), GAP)
+        points, gaps = _POINTS[level].rows(parameters), _GAPS[level].rows(parameters)
+        return np.array(points, _POINT), np.array(gaps, GAP)
 
     def narrowed() -> list[tuple[datetime, datetime]]:
-        with read_connection().cursor() as cursor:
-            cursor.execute(_PIECES[level], parameters)
-            incomplete = cursor.fetchall()
         ends = zip(parameters["raw_firsts"], parameters["raw_ends"], strict=True)
-        return [*incomplete, *ends]
+        return [*((since, until) for since, until in _PIECES[level].rows(parameters)), *ends]
 
     whole = [(time_range.start, time_range.end)]
     return with_archived(
@@ -321,11 +325,15 @@ FROM (
 WHERE reading_count > 0
 GROUP BY (day - %(origin)s) / %(width_days)s
 """  # noqa: S608  constants only
+_READINGS_OF_DAYS = Prepared("""
+SELECT coalesce(sum(reading_count), 0)::bigint FROM daily_rollup
+WHERE storage_unit_id = %s AND local_date BETWEEN %s AND %s
+""")
 _POINTS = {
-    Level.READINGS: _in_order(_OF_READINGS),
-    Level.HOURS: _in_order(_OF_HOURS),
-    Level.DAYS: _in_order(_OF_DAYS),
+    Level.READINGS: Prepared(_in_order(_OF_READINGS)),
+    Level.HOURS: Prepared(_in_order(_OF_HOURS)),
+    Level.DAYS: Prepared(_in_order(_OF_DAYS)),
 }
-_GAPS = {level: gaps_sql(with_days=level is Level.DAYS) for level in Level}
-_PIECES = {level: pieces_sql(with_days=level is Level.DAYS) for level in Level}
+_GAPS = {level: Prepared(gaps_sql(with_days=level is not Level.READINGS)) for level in Level}
+_PIECES = {level: Prepared(pieces_sql(with_days=level is not Level.READINGS)) for level in Level}
 _PARAMETERS = {Level.READINGS: _of_readings, Level.HOURS: _of_hours, Level.DAYS: _of_days}

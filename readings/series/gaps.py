@@ -108,7 +108,7 @@ piece AS (
 def gaps_sql(*, with_days: bool) -> str:
     """Return the query of the columns of GAP, in order of time.
 
-    with_days: use daily roll-ups as well, for ranges of many days.
+    with_days: look only at the hours of days that are not covered completely.
     """
     return f"""
 WITH {_pieces_sql(with_days)},

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from customers.models import StorageUnit
-from readings.series.downsample import MAX_POINTS, DownsampledSeries, Level, choose_level, downsample
+from readings.series.downsample import MAX_POINTS, MAX_RAW_READINGS, DownsampledSeries, Level, downsample
 from readings.time_ranges import TimeRange
 from tests.factories import StorageUnitFactory, store_reading, store_readings
 
@@ -61,7 +61,7 @@ def test_a_long_range_is_made_from_hours() -> None:
     unit = StorageUnitFactory(interval_seconds=60)
     store_readings(unit, [4.0, 5.0, None, 9.0], start=START + timedelta(minutes=20), every=timedelta(minutes=10))
     store_reading(unit, 1.0, START + 5 * HOUR)
-    series = series_in(unit, days=30)
+    series = series_in(unit, days=42)
     assert series.level is Level.HOURS
     assert [(point.min_c, point.average_c, point.max_c, point.fault_count) for point in series.points()] == [
         (4.0, 6.0, 9.0, 1),
@@ -109,16 +109,35 @@ def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days:
         assert all(start <= point.first_at <= point.last_at <= time_range.end for point in points)
 
 
-@pytest.mark.parametrize("days", [1, 2, 7, 10, 30, 41, 42, 365, 400, 401, 1826, 9000])
-@pytest.mark.parametrize("interval_seconds", [1, 60, 900])
-def test_every_range_is_limited_in_points_and_rows_read(days: int, interval_seconds: int) -> None:
-    time_range = TimeRange(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
-    level = choose_level(time_range, interval_seconds)
-    rows = {Level.READINGS: days * 86_400 / interval_seconds, Level.HOURS: days * 24 + 1, Level.DAYS: days + 2}[level]
-    assert rows <= 172_800
-    unit = StorageUnitFactory(facility__time_zone="Europe/London", interval_seconds=interval_seconds)
-    series = downsample(unit, time_range)
-    assert (series.level, series.points()) == (level, [])
+@pytest.mark.parametrize(
+    ("days", "level"),
+    [
+        (1, Level.READINGS),
+        (2, Level.READINGS),
+        (41, Level.READINGS),
+        (42, Level.HOURS),
+        (400, Level.HOURS),
+        (401, Level.DAYS),
+        (9000, Level.DAYS),
+    ],
+)
+def test_few_readings_are_read_of_weeks_hours_of_a_year_and_days_of_more(days: int, level: Level) -> None:
+    unit = StorageUnitFactory(facility__time_zone="Europe/London")
+    start = START + timedelta(minutes=17)
+    store_reading(unit, 5.0, start)
+    series = downsample(unit, TimeRange(start, start + days * DAY))
+    assert (series.level, [point.average_c for point in series.points()]) == (level, [5.0])
+
+
+@pytest.mark.parametrize(("days", "level"), [(2, Level.READINGS), (3, Level.HOURS), (30, Level.HOURS)])
+def test_the_readings_are_counted_because_a_unit_may_send_more_than_expected(days: int, level: Level) -> None:
+    unit = StorageUnitFactory(interval_seconds=900)
+    count = MAX_RAW_READINGS + 1
+    store_readings(unit, [5.0] * count, start=START, every=timedelta(seconds=8))
+    series = series_in(unit, days=days)
+    assert series.level is level
+    assert len(series) <= MAX_POINTS
+    assert sum(point.reading_count for point in series.points()) == count
 
 
 def test_five_years_of_days_are_at_most_a_thousand_points() -> None:
