@@ -7,7 +7,7 @@ like any other query.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -20,9 +20,11 @@ from core.db.prepared import Prepared
 from core.db.replica import read_connection
 from core.scope import Scope, ScopedModel
 
-# Placeholders for the scope's ids and the public id while the SQL is compiled: no row has these values.
-_CUSTOMERS, _UNITS, _PUBLIC_ID = frozenset({-1}), frozenset({-2}), UUID(int=0)
-_STAND_INS = ([*_CUSTOMERS], [*_UNITS], _PUBLIC_ID)
+# Placeholders for the scope's ids, and for those given to `with_public_ids`, while the SQL is compiled: no row has
+# these values. A query filters by PUBLIC_IDS with the lookup `any_of`.
+_CUSTOMERS, _UNITS = frozenset({-1}), frozenset({-2})
+PUBLIC_IDS = (UUID(int=0),)
+_STAND_INS = ([*_CUSTOMERS], [*_UNITS], [*PUBLIC_IDS])
 
 M = TypeVar("M", bound=ScopedModel)
 
@@ -73,14 +75,15 @@ class CompiledRows:
         """Return the number of rows."""
         return sum(row[0] for row in self._rows("SELECT count(*) FROM ({}) AS listed"))
 
-    def with_public_id(self, public_id: UUID) -> list[tuple[Any, ...]]:
-        """Return the rows of a query that filters by `_PUBLIC_ID`."""
-        return self._rows("{}", public_id=public_id)
+    def with_public_ids(self, public_ids: Iterable[UUID]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that filters by PUBLIC_IDS."""
+        wanted = sorted(public_ids)
+        return self._rows("{}", public_ids=wanted) if wanted else []
 
-    def _rows(self, around: str, *parameters: int, public_id: UUID | None = None) -> list[tuple[Any, ...]]:
+    def _rows(self, around: str, *parameters: int, public_ids: Sequence[UUID] = ()) -> list[tuple[Any, ...]]:
         if self._text is None:
             return []
-        rows = self._text.rows(around, [*self._text.bound_to(self._scope, public_id), *parameters])
+        rows = self._text.rows(around, [*self._text.bound_to(self._scope, public_ids), *parameters])
         # The columns that DISTINCT is ordered by follow the selected ones.
         width = self._text.width
         return rows if not rows or len(rows[0]) == width else [row[:width] for row in rows]
@@ -126,9 +129,9 @@ class _Text:
             rows: list[tuple[object, ...]] = cursor.fetchall()
         return rows
 
-    def bound_to(self, scope: Scope, public_id: UUID | None) -> list[object]:
-        """Return the parameters with the scope's ids and the public id."""
-        bound = (sorted(scope.customer_ids or ()), sorted(scope.unit_ids or ()), public_id)
+    def bound_to(self, scope: Scope, public_ids: Sequence[UUID]) -> list[object]:
+        """Return the parameters with the scope's ids and the public ids."""
+        bound = (sorted(scope.customer_ids or ()), sorted(scope.unit_ids or ()), public_ids)
         return [bound[_STAND_INS.index(each)] for each in self.parameters]
 
 
@@ -143,7 +146,7 @@ class CompiledObjectQuery(Generic[M]):
 
     def visible_to(self, scope: Scope, public_id: UUID) -> M:
         """Return the object. Raise the model's DoesNotExist if there is none, or `scope` may not see it."""
-        rows = self._query.visible_to(scope).with_public_id(public_id)
+        rows = self._query.visible_to(scope).with_public_ids([public_id])
         if not rows:
             raise self._model.DoesNotExist(f"{self._model.__name__} {public_id}")
         return self._object(rows[0])
@@ -152,7 +155,7 @@ class CompiledObjectQuery(Generic[M]):
         self._parts = _related_models(self._model, self._related)
         columns = ["__".join((*part.way, name)) for part in self._parts for name in part.names]
         visible_to: QuerySet[Any] = self._model.objects.visible_to(scope)
-        return visible_to.filter(public_id=_PUBLIC_ID).values_list(*columns)
+        return visible_to.filter(public_id__any_of=PUBLIC_IDS).values_list(*columns)
 
     def _object(self, row: tuple[object, ...]) -> M:
         made: dict[tuple[str, ...], Any] = {}

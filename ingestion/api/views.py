@@ -38,7 +38,7 @@ from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from readings.lists.queries import stored_row
 from readings.lists.representation import ReadingSerializer, to_representation
-from readings.units.unit_refs import visible_unit_refs
+from readings.units.unit_refs import visible_unit_ref
 
 CONFLICT = OpenApiResponse(
     {"$ref": "#/components/schemas/Error"},
@@ -67,7 +67,7 @@ class PushView(APIView):
         serializer = ReadingCreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         reading = serializer.validated_data
-        units = visible_unit_refs(principal.scope, public_id=reading["storage_unit_id"], with_synthetic=True)
+        units = visible_unit_ref(principal.scope, reading["storage_unit_id"])
         if not units:
             raise NotFound("Storage unit not found.")
         batch: ParsedBatch = reading["batch"]

@@ -11,8 +11,10 @@ from uuid import UUID
 import polars as pl
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from psycopg2.errors import QueryCanceled
 
+from core.db.compiled_queries import PUBLIC_IDS, CompiledQuery
 from core.scope import Scope
 from customers.models import Customer, StorageUnit
 from ingestion.loading.load import LoadRequest, LoadResult, load
@@ -142,9 +144,16 @@ def _units(scope: Scope, batches: Sequence[ParsedBatch]) -> dict[str, _Unit]:
         public_id = _public_id(text)
         if public_id is not None:
             by_id.setdefault(public_id, []).append(text)
-    rows = StorageUnit.objects.visible_to(scope).filter(public_id__in=by_id)
-    columns = ("public_id", "facility__facility_code", "unit_code", "facility__customer_id")
-    return {text: _Unit(*rest) for public_id, *rest in rows.values_list(*columns) for text in by_id[public_id]}
+    rows = _UNITS.visible_to(scope).with_public_ids(by_id)
+    return {text: _Unit(*rest) for public_id, *rest in rows for text in by_id[public_id]}
+
+
+def _visible_units(scope: Scope) -> QuerySet[StorageUnit, tuple[UUID, str, str, int]]:
+    units = StorageUnit.objects.visible_to(scope).filter(public_id__any_of=PUBLIC_IDS).order_by()
+    return units.values_list("public_id", "facility__facility_code", "unit_code", "facility__customer_id")
+
+
+_UNITS = CompiledQuery(_visible_units, is_look_up=True)
 
 
 def _public_id(text: str) -> UUID | None:

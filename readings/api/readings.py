@@ -30,7 +30,7 @@ from readings.lists.export import stream
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row, latest_rows
 from readings.lists.representation import ReadingSerializer, to_representation
-from readings.units.unit_refs import UnitRefs, visible_unit_refs
+from readings.units.unit_refs import UnitRefs, visible_unit_ref, visible_unit_refs
 
 STREAMED_FORMATS = (CSVRenderer.format, NDJSONRenderer.format)
 LIST_PARAMS = [ReadingFilterParams, FormatParams, PageParams, CursorParams]
@@ -141,7 +141,7 @@ class UnitReadingList(ReadingList):
 
     @override
     def get_units(self, principal: Principal, **path: UUID) -> UnitRefs:
-        units = visible_unit_refs(principal.scope, public_id=path["unit_id"], with_synthetic=True)
+        units = visible_unit_ref(principal.scope, path["unit_id"])
         if not units:
             raise NotFound
         return units

@@ -203,9 +203,9 @@ def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
     """Return the stored reading of a sensor at an instant, in effect or future, None if there is none."""
     parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
-    stored = partial(_fetch, STORED.format(table="reading"), parameters)
+    stored = partial(_fetch_prepared, STORED.format(table="reading"), parameters)
     return next(iter(with_archived([unit_id], [(recorded_at, recorded_at)], stored)), None) or next(
-        iter(_fetch(STORED.format(table="future_reading"), parameters)), None
+        iter(_fetch_prepared(STORED.format(table="future_reading"), parameters)), None
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce, NullIf
 
-from core.db.compiled_queries import CompiledQuery
+from core.db.compiled_queries import PUBLIC_IDS, CompiledQuery
 from core.scope import Scope
 from customers.models import StorageUnit
 
@@ -72,24 +73,32 @@ class UnitRef(NamedTuple):
 UnitRefs = Mapping[int, UnitRef]
 
 
-def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **conditions: object) -> dict[int, UnitRef]:
-    """Return the units visible to `scope`, by id; `conditions` are lookups of StorageUnit. One query.
+def visible_unit_refs(scope: Scope, **conditions: object) -> dict[int, UnitRef]:
+    """Return the units visible to `scope`, by id, but not the virtual units of drills. One query.
 
-    with_synthetic: include the virtual units of drills, as needed where a unit is requested by its id.
+    conditions: lookups of StorageUnit.
     """
-    if with_synthetic or conditions:
-        rows: Iterable[tuple[Any, ...]] = _units(scope, with_synthetic=with_synthetic, **conditions)
-    else:
-        rows = _ALL_UNITS.visible_to(scope)
+    rows: Iterable[tuple[Any, ...]] = _real_units(scope, **conditions) if conditions else _ALL_UNITS.visible_to(scope)
     return {row[0]: UnitRef._make(row) for row in rows}
 
 
-def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: object) -> QuerySet[Any]:
-    units = StorageUnit.objects.visible_to(scope).filter(**conditions)
-    if not with_synthetic:
-        units = units.filter(is_synthetic=False)
-    return units.order_by().values_list(*_COLUMNS)
+def visible_unit_ref(scope: Scope, public_id: UUID) -> dict[int, UnitRef]:
+    """Return the unit with this public id by its id, also a virtual unit of drills; nothing if `scope` does not see it.
+
+    One query.
+    """
+    rows = _UNIT.visible_to(scope).with_public_ids([public_id])
+    return {row[0]: UnitRef._make(row) for row in rows}
+
+
+def _units(scope: Scope, **conditions: object) -> QuerySet[Any]:
+    return StorageUnit.objects.visible_to(scope).filter(**conditions).order_by().values_list(*_COLUMNS)
+
+
+def _real_units(scope: Scope, **conditions: object) -> QuerySet[Any]:
+    return _units(scope, is_synthetic=False, **conditions)
 
 
 # Planning these joins takes longer than reading a customer's units.
-_ALL_UNITS = CompiledQuery(_units, is_look_up=True)
+_ALL_UNITS = CompiledQuery(_real_units, is_look_up=True)
+_UNIT = CompiledQuery(lambda scope: _units(scope, public_id__any_of=PUBLIC_IDS), is_look_up=True)

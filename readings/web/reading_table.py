@@ -14,7 +14,7 @@ from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row
 from readings.time_ranges import MICROSECOND, TimeRange
 from readings.units.formatting import exact_temperature_text
-from readings.units.unit_refs import visible_unit_refs
+from readings.units.unit_refs import visible_unit_ref
 
 ROWS_A_PAGE = 25
 
@@ -31,7 +31,7 @@ class TablePage:
 def listing_of(unit: StorageUnit, time_range: TimeRange) -> Listing:
     """Return the listing of the unit's readings in a half-open range. The caller has checked access to the unit."""
     return Listing(
-        visible_unit_refs(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
+        visible_unit_ref(Scope.of_customer(unit.facility.customer_id), unit.public_id),
         ReadingFilter(time_range.start, time_range.end - MICROSECOND),
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from core.db.compiled_queries import CompiledObjectQuery, CompiledQuery
+from core.db.compiled_queries import PUBLIC_IDS, CompiledObjectQuery, CompiledQuery
 from core.scope import Scope, ScopedModel
 from customers.models import Customer, Facility, StorageUnit
 from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
@@ -141,6 +143,20 @@ def test_the_sql_is_compiled_once_for_each_kind_of_scope(units: list[StorageUnit
         list(compiled.visible_to(Scope.of_customer(unit.facility.customer_id)))
 
     assert len(made) == 1
+
+
+def test_public_ids_select_only_what_the_scope_sees(units: list[StorageUnit]) -> None:
+    compiled = CompiledQuery(
+        lambda scope: StorageUnit.objects.visible_to(scope).filter(public_id__any_of=PUBLIC_IDS).values_list("pk"),
+        is_look_up=True,
+    )
+    wanted = {unit.public_id for unit in units[:2]} | {uuid4()}
+
+    for scope in scopes_of(units):
+        rows = compiled.visible_to(scope).with_public_ids(wanted)
+        seen = StorageUnit.objects.visible_to(scope).filter(public_id__in=wanted)
+        assert {pk for (pk,) in rows} == set(seen.values_list("pk", flat=True))
+    assert compiled.visible_to(Scope.everything()).with_public_ids([]) == []
 
 
 def test_an_empty_scope_sends_no_query() -> None:
