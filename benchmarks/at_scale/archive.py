@@ -26,7 +26,7 @@ from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.restoring import restore_month
-from readings.storage.archive.rows import INSTANT, SCHEMA, fill, sort
+from readings.storage.archive.rows import INSTANT, SCHEMA, ArrivedBatch, fill, sort
 from readings.storage.partitions import ensure_partitions, partition_name
 from readings.storage.reading_batch import microseconds_of
 from readings.storage.rollups import rebuild, refresh
@@ -50,7 +50,7 @@ def run(results: Results) -> None:
     days = int(os.environ.get("BENCH_ARCHIVE_DAYS") or DAYS)
     ensure_partitions([START])
     rows = month_of(make_units(UNITS, "ARCHIVE"), days)
-    fill(rows)
+    fill(ArrivedBatch.of(rows))
     # The lists count by the roll-ups.
     rebuild(rows["storage_unit_id"].unique().to_list())
     refresh()
@@ -120,7 +120,7 @@ def _list_seconds(days: int) -> dict[str, float]:
 
     def a_page_below() -> None:
         at = microseconds_of(START + timedelta(days=days / 2))
-        assert len(month.rows(PAGE_ROWS, cursor=Cursor(at, 0, 0, 0))) == PAGE_ROWS
+        assert len(month.rows(PAGE_ROWS, cursor=Cursor(at, 0, 0, 0), counted=month.count())) == PAGE_ROWS
 
     def everything() -> None:
         assert sum(map(len, month.chunks(CHUNK_ROWS))) > PAGE_ROWS

@@ -13,7 +13,7 @@ from audit.models import AuditEntry
 from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
 from readings.storage.archive import files
-from readings.storage.archive.rows import fill
+from readings.storage.archive.rows import ArrivedBatch, fill
 from readings.storage.archive.state import CannotArchive, MonthState, live_files, lock_table, recalled_units
 from readings.storage.partitions import ensure_partitions
 
@@ -39,7 +39,7 @@ def restore_month(month: date, kept_for: timedelta = KEPT_FOR) -> int:
     for file in live_files(state.month):
         rows = files.read(file, None, state.start, state.last)
         rows = rows.filter(~pl.col("storage_unit_id").is_in(recalled))
-        fill(rows)
+        fill(ArrivedBatch.of(rows))
         count += len(rows)
     now = database_now()
     ArchiveFile.objects.filter(month=stored, replaced_at=None).update(replaced_at=now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from django.db import connection
 
@@ -20,6 +21,7 @@ from readings.storage.reading_batch import (
     COPY_TRAILER,
     POSTGRES_EPOCH_US,
     ReadingBatch,
+    microseconds_of,
 )
 
 KEY = ("storage_unit_id", "recorded_at", "sensor_id")
@@ -75,18 +77,53 @@ def sort(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort(KEY)
 
 
-def fill(rows: pl.DataFrame) -> None:
+@dataclass(frozen=True, slots=True)
+class ArrivedBatch:
+    """Readings with the microseconds from 1970-01-01 UTC to their arrival, as they are copied into the table."""
+
+    readings: ReadingBatch
+    created_at_us: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.readings)
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> ArrivedBatch:
+        """Return rows of SCHEMA."""
+        readings = ReadingBatch(
+            storage_unit_id=rows["storage_unit_id"].to_numpy(),
+            sensor_id=rows["sensor_id"].to_numpy(),
+            recorded_at_us=rows["recorded_at"].to_physical().to_numpy(),
+            temperature_c=rows["temperature_c"].fill_null(float("nan")).to_numpy(),
+            scale=rows["scale"].to_numpy().astype("S1"),
+            quality_score=rows["quality_score"].to_numpy(),
+            equipment_status_id=rows["equipment_status_id"].to_numpy(),
+        )
+        return cls(readings, rows["created_at"].to_physical().to_numpy())
+
+    def between(self, first: datetime, last: datetime) -> ArrivedBatch:
+        """Return the readings between these instants, both included."""
+        recorded_at_us = self.readings.recorded_at_us
+        within = (recorded_at_us >= microseconds_of(first)) & (recorded_at_us <= microseconds_of(last))
+        found = np.flatnonzero(within)
+        return ArrivedBatch(self.readings.take(found), self.created_at_us[found])
+
+    def to_copy(self) -> io.BytesIO:
+        """Return the rows as a binary COPY of COPY_FIELDS."""
+        return self.readings.to_copy_of_arrivals(self.created_at_us)
+
+
+def fill(rows: ArrivedBatch) -> None:
     """Copy rows into the table `reading` and nothing else. Raise IntegrityError if one is there."""
-    if rows.is_empty():
+    if not len(rows):
         return
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(FILL, _batch(rows).to_copy_of_arrivals(rows["created_at"].to_physical().to_numpy()))
+        cursor.copy_expert(FILL, rows.to_copy())
 
 
 def content_hash(rows: pl.DataFrame) -> str:
     """Return a hash of the values of rows in this order, however they were stored."""
-    arrivals = rows["created_at"].to_physical().to_numpy()
-    return hashlib.sha256(_batch(rows).to_copy_of_arrivals(arrivals).getbuffer()).hexdigest()
+    return hashlib.sha256(ArrivedBatch.of(rows).to_copy().getbuffer()).hexdigest()
 
 
 def sums(rows: pl.DataFrame) -> Sums:
@@ -94,15 +131,3 @@ def sums(rows: pl.DataFrame) -> Sums:
     temperature_c = rows["temperature_c"]
     total = (temperature_c * NINTH_MICRO).round(mode="half_to_even").cast(pl.Int64).sum()
     return Sums(len(rows), temperature_c.null_count(), int(total))
-
-
-def _batch(rows: pl.DataFrame) -> ReadingBatch:
-    return ReadingBatch(
-        storage_unit_id=rows["storage_unit_id"].to_numpy(),
-        sensor_id=rows["sensor_id"].to_numpy(),
-        recorded_at_us=rows["recorded_at"].to_physical().to_numpy(),
-        temperature_c=rows["temperature_c"].fill_null(float("nan")).to_numpy(),
-        scale=rows["scale"].to_numpy().astype("S1"),
-        quality_score=rows["quality_score"].to_numpy(),
-        equipment_status_id=rows["equipment_status_id"].to_numpy(),
-    )

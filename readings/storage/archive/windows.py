@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
-import polars as pl
-
 from readings.archive_models import ArchiveFile
 from readings.storage.archive import files
+from readings.storage.archive.rows import ArrivedBatch
 
 ROWS_A_WINDOW = 200_000
 MOST_WINDOWS = 8
@@ -24,7 +23,7 @@ _MONTH = timedelta(days=31)
 class _Window(NamedTuple):
     first: datetime
     last: datetime
-    rows: pl.DataFrame
+    rows: ArrivedBatch
 
 
 _Key = tuple[str, tuple[int, ...]]
@@ -32,7 +31,7 @@ _windows: OrderedDict[_Key, _Window] = OrderedDict()
 _lock = Lock()
 
 
-def read(file: ArchiveFile, unit_ids: list[int], first: datetime, last: datetime) -> pl.DataFrame:
+def read(file: ArchiveFile, unit_ids: list[int], first: datetime, last: datetime) -> ArrivedBatch:
     """Return the rows of these units, both instants included, in order of their key. Raise ArchiveUnavailable."""
     key = (file.sha256, tuple(unit_ids))
     with _lock:
@@ -46,7 +45,7 @@ def read(file: ArchiveFile, unit_ids: list[int], first: datetime, last: datetime
                 _windows[key] = window
                 while len(_windows) > MOST_WINDOWS:
                     _windows.popitem(last=False)
-    return window.rows.filter(pl.col("recorded_at").is_between(first, last))
+    return window.rows.between(first, last)
 
 
 def forget() -> None:
@@ -59,6 +58,14 @@ def _read_window(file: ArchiveFile, unit_ids: list[int], first: datetime, last: 
     """Read a wider window: mostly earlier rows, as lists begin with the newest."""
     units_in_file = max(file.unit_count, len(unit_ids))
     expected = max(file.reading_count * len(unit_ids) / units_in_file, 1)
-    width = min(_MONTH * (ROWS_A_WINDOW / expected), _MONTH)
-    first, last = min(first, last - width), max(last, first + width / 8)
-    return _Window(first, last, files.read(file, unit_ids, first, last))
+    window = _around(first, last, min(_MONTH * (ROWS_A_WINDOW / expected), _MONTH))
+    rows = ArrivedBatch.of(files.read(file, unit_ids, *window))
+    if len(rows) > 2 * ROWS_A_WINDOW:
+        # Its rows are not spread over the whole month.
+        window = _around(first, last, (window[1] - window[0]) * (ROWS_A_WINDOW / len(rows)))
+        rows = rows.between(*window)
+    return _Window(*window, rows)
+
+
+def _around(first: datetime, last: datetime, width: timedelta) -> tuple[datetime, datetime]:
+    return min(first, last - width), max(last, first + width / 8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 
 from core.scope import Scope
@@ -38,7 +37,7 @@ def taken(sensors: list[Sensor], monkeypatch: pytest.MonkeyPatch) -> list[int]:
     archive_month(MONTH)
     counts: list[int] = []
 
-    def fill(rows: pl.DataFrame) -> None:
+    def fill(rows: archived_rows.ArrivedBatch) -> None:
         counts.append(len(rows))
         original(rows)
 
