@@ -11,19 +11,16 @@ from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import NamedTuple
 
-import numpy as np
 from django.db import connection
 
 from benchmarks import storing
+from benchmarks.measuring.filling import fill
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.load import Load, Request, load
 from benchmarks.measuring.results import Results
 from benchmarks.measuring.server import serving
 from customers.access.tokens import create_token
 from customers.models import Customer
-from readings.storage.reading_batch import ReadingBatch, microseconds_of
-from readings.storage.rollups import refresh
-from readings.storage.store import store
 
 FEW, MANY = 100_000, 1_000_000
 CUSTOMERS, UNITS_EACH = 10, 10
@@ -33,7 +30,6 @@ ROUNDS, SECONDS = 2, 2.0
 MAX_TIMES_SLOWER = 1.5
 # Lowest permitted responses per second at 16 connections, as ratios to those of /ping.
 BUDGETS = {"latest": 0.22, "page of 100": 0.14, "stats": 0.10, "aggregate": 0.10, "facilities": 0.40}
-ROWS_A_BATCH = 100_000
 
 
 class Measured(NamedTuple):
@@ -110,39 +106,9 @@ def _beside(ping: Request, request: Request, connections: int) -> Measured:
     return Measured(together, requests_a_second / fmean(pings))
 
 
-def fill(unit_sensors: list[tuple[int, int]], readings: int, until: datetime | None = None) -> None:
-    """Store this many one-minute readings of the units up to a time, now by default, and refresh the roll-ups."""
-    minutes = readings // len(unit_sensors)
-    newest = until or datetime.now(UTC).replace(second=0, microsecond=0)
-    first = newest - timedelta(minutes=minutes)
-    minutes_a_batch = max(ROWS_A_BATCH // len(unit_sensors), 1)
-    for start in range(0, minutes, minutes_a_batch):
-        count = min(minutes_a_batch, minutes - start)
-        store(one_minute_readings(unit_sensors, first + timedelta(minutes=start), count))
-    refresh()
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-
-
 def customers_units() -> list[tuple[int, int]]:
     """Return the units of the customers with their sensors."""
     return [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
-
-
-def one_minute_readings(unit_sensors: list[tuple[int, int]], first: datetime, minutes: int) -> ReadingBatch:
-    """Return a reading a minute of each unit, around 5 °C."""
-    units, sensors = np.array(unit_sensors, np.int32).T
-    rows = minutes * len(unit_sensors)
-    instants = microseconds_of(first) + np.arange(minutes, dtype=np.int64) * 60_000_000
-    return ReadingBatch(
-        storage_unit_id=np.tile(units, minutes),
-        sensor_id=np.tile(sensors, minutes),
-        recorded_at_us=np.repeat(instants, len(unit_sensors)),
-        temperature_c=np.round(np.random.default_rng(minutes).normal(5, 1, rows), 2),
-        scale=np.full(rows, b"C", "S1"),
-        quality_score=np.full(rows, 0.97),
-        equipment_status_id=np.full(rows, 1, np.int16),
-    )
 
 
 def _requests(port: int, token: str) -> dict[str, Request]:

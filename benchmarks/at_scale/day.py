@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
+from benchmarks.measuring.filling import one_minute_readings
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
-from benchmarks.rest_api import one_minute_readings
 from readings.storage.partitions import close_partitions, ensure_partitions, month_start, partition_name
 from readings.storage.rollups import refresh
 from readings.storage.store import store

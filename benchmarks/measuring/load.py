@@ -12,8 +12,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST_SECONDS = 60.0
+# Of each connection, however long they take.
+LEAST_RESPONSES = 3
 # Clients connect one by one. If all connect at once, one idle worker accepts and keeps all connections.
 SECONDS_APART = 0.02
 
@@ -51,9 +54,9 @@ Requests = Request | Callable[[int], Request]
 
 
 def load(requests: Requests, *, connections: int, seconds: float) -> Load:
-    """Send the load for `seconds`, after a warm-up of a tenth of that.
+    """Send the load for `seconds`, after a warm-up of a tenth of that; of slow requests at least LEAST_RESPONSES.
 
-    Raises RuntimeError for any status but 200 and 201.
+    Raises RuntimeError for any status but 200 and 201, and if these take more than MOST_SECONDS.
     """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as generator:
@@ -68,30 +71,46 @@ async def _load(requests: Requests, connections: int, seconds: float) -> Load:
     begin = time.perf_counter() + seconds / 10
     numbers = itertools.count()
     requested = [_ask_again_and_again(requests, each, numbers, begin, seconds) for each in range(connections)]
-    answers = await asyncio.gather(*requested)
-    took = sorted(duration for durations, _ in answers for duration in durations)
-    if len(took) < 2:
-        raise RuntimeError(f"{_numbered(requests, 0).path}: hardly a response within {seconds} s.")
-    return Load(len(took) / seconds, statistics.median(took), statistics.quantiles(took, n=100)[98], answers[0][1])
+    try:
+        answers = await asyncio.wait_for(asyncio.gather(*requested), seconds / 10 + MOST_SECONDS)
+    except TimeoutError:
+        raise RuntimeError(f"{_numbered(requests, 0).path}: hardly a response within {MOST_SECONDS} s.") from None
+    took = sorted(duration for each in answers for duration in each.durations)
+    # The last of slow requests begin after the period.
+    seconds = max(seconds, *(each.last_asked_at - begin for each in answers))
+    return Load(
+        len(took) / seconds, statistics.median(took), statistics.quantiles(took, n=100)[98], answers[0].body_bytes
+    )
 
 
 def _numbered(requests: Requests, number: int) -> Request:
     return requests if isinstance(requests, Request) else requests(number)
 
 
+class _Answers(NamedTuple):
+    """The responses to one connection: the seconds that each took, when the last was asked for, and its length."""
+
+    durations: list[float]
+    last_asked_at: float
+    body_bytes: int
+
+
 async def _ask_again_and_again(
     requests: Requests, place: int, numbers: Iterator[int], begin: float, seconds: float
-) -> tuple[list[float], int]:
+) -> _Answers:
     await asyncio.sleep(place * SECONDS_APART)
     request = _numbered(requests, next(numbers))
     reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
-    encoded, durations, body_bytes = request.encoded(), [], 0
+    durations: list[float] = []
+    encoded, body_bytes = request.encoded(), 0
+    last_asked_at = begin
     try:
-        while (asked_at := time.perf_counter()) < begin + seconds:
+        while (asked_at := time.perf_counter()) < begin + seconds or len(durations) < LEAST_RESPONSES:
             writer.write(encoded)
             body_bytes, is_closing = await _read_answer(reader, request.path)
             if asked_at >= begin:
                 durations.append(time.perf_counter() - asked_at)
+                last_asked_at = asked_at
             if not isinstance(requests, Request):
                 encoded = requests(next(numbers)).encoded()
             if is_closing:
@@ -99,7 +118,7 @@ async def _ask_again_and_again(
                 reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
     finally:
         writer.close()
-    return durations, body_bytes
+    return _Answers(durations, last_asked_at, body_bytes)
 
 
 async def _read_answer(reader: asyncio.StreamReader, path: str) -> tuple[int, bool]:
