@@ -57,7 +57,7 @@ def cut_days(time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[TimeRang
 
 def cut_hours(time_range: TimeRange) -> tuple[TimeRange, list[TimeRange]]:
     """Return the whole UTC hours within `time_range`, and the remainders before and after them."""
-    first, end = _hour_from(time_range.start), _hour_of(time_range.end)
+    first, end = hour_from(time_range.start), hour_of(time_range.end)
     if first >= end:
         return TimeRange(first, first), [] if time_range.is_empty else [time_range]
     rests = [TimeRange(time_range.start, first), TimeRange(end, time_range.end)]
@@ -66,16 +66,18 @@ def cut_hours(time_range: TimeRange) -> tuple[TimeRange, list[TimeRange]]:
 
 def split_at_hours(rest: TimeRange) -> list[TimeRange]:
     """Return the parts of a remainder of `cut_hours`, which is shorter than two hours, in each UTC hour it touches."""
-    change = _hour_of(rest.end)
+    change = hour_of(rest.end)
     if not rest.start < change < rest.end:
         return [rest]
     return [TimeRange(rest.start, change), TimeRange(change, rest.end)]
 
 
-def _hour_of(instant: datetime) -> datetime:
+def hour_of(instant: datetime) -> datetime:
+    """Return the UTC hour in which an instant lies."""
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _hour_from(instant: datetime) -> datetime:
-    hour = _hour_of(instant)
+def hour_from(instant: datetime) -> datetime:
+    """Return the first UTC hour that begins at an instant or later."""
+    hour = hour_of(instant)
     return hour if hour == instant else hour + HOUR

@@ -29,11 +29,11 @@ from core.db.attempts import begin_attempt, begin_first_attempts
 from readings.models import HourlyRollup, RollupRebuild
 from readings.storage.store import NewSpan, lock_free_units, lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.time_ranges import HOUR, hour_of
 
 MIN_COVERAGE = 0.5
 # Of a transaction: statements and their overhead are shared, and its locks are soon released.
 UNITS_AT_ONCE, WINDOWS_AT_ONCE = 200, 5_000
-HOUR = timedelta(hours=1)
 TICK = datetime.resolution
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 REQUEST = """
@@ -162,7 +162,7 @@ def _units_to_check(now: datetime) -> list[int]:
 
 def _units_to_refresh(unit_ids: Sequence[int], now: datetime) -> set[int]:
     """Return which of these units have stale hours that are over, or wait for their roll-ups to be rebuilt."""
-    stale = HourlyRollup.objects.filter(storage_unit__in=unit_ids, is_settled=False, hour__lt=_hour_of(now))
+    stale = HourlyRollup.objects.filter(storage_unit__in=unit_ids, is_settled=False, hour__lt=hour_of(now))
     rebuilt = RollupRebuild.objects.filter(pk__in=unit_ids)
     return {*stale.values_list("storage_unit_id", flat=True), *rebuilt.values_list("pk", flat=True)}
 
@@ -172,7 +172,7 @@ def _begin_together(unit_ids: Sequence[int], now: datetime) -> list[int]:
     failures = EvaluationFailure.objects.filter(storage_unit__in=unit_ids, part=Part.MKT)
     requests = MktCheck.objects.filter(pk__in=unit_ids)
     failed, requested = set(failures.values_list("storage_unit", flat=True)), set(requests.values_list("pk", flat=True))
-    request({unit_id: _hour_of(now) for unit_id in unit_ids if unit_id not in failed | requested})
+    request({unit_id: hour_of(now) for unit_id in unit_ids if unit_id not in failed | requested})
     return begin_first_attempts(requests.exclude(pk__in=failed), now)
 
 
@@ -188,7 +188,7 @@ def _run_checks(unit_ids: Sequence[int], now: datetime) -> int:
     locked = _lock(unit_ids)
     ready = set(locked) - _units_to_refresh(locked, now)
     MktCheck.objects.filter(pk__in=set(unit_ids) - ready, attempts=1).update(attempts=0, next_attempt_at=None)
-    since = dict.fromkeys(sorted(ready), _hour_of(now))
+    since = dict.fromkeys(sorted(ready), hour_of(now))
     since |= MktCheck.objects.filter(pk__in=ready).values_list("pk", "since")
     spans = {unit_id: NewSpan(at, at) for unit_id, at in since.items()}
     checked = 0
@@ -208,9 +208,9 @@ def _lock(unit_ids: Sequence[int]) -> Sequence[int]:
 
 def check_units(spans: Spans, now: datetime) -> Spans:
     """Check the windows of these units that contain anything from the beginning of their spans on, until now."""
-    units, last = evaluated_units(list(spans)), _hour_of(now)
+    units, last = evaluated_units(list(spans)), hour_of(now)
     finals = _last_covered_windows(units)
-    since = _since({unit_id: _hour_of(span.first) for unit_id, span in spans.items()})
+    since = _since({unit_id: hour_of(span.first) for unit_id, span in spans.items()})
     periods = [
         period for unit in units for period in _periods(unit, since[unit.unit_id], min(last, finals[unit.unit_id]), now)
     ]
@@ -234,7 +234,7 @@ def _periods(unit: EvaluatedUnit, since: datetime, final: datetime, now: datetim
     # Limits that replace others within the current hour end their excursion, though no window of their own is over.
     for version, begins, ends in limits_in_force(unit.versions, since, now + TICK):
         is_ongoing = ends > now
-        first, last = _hour_of(begins - TICK) + HOUR, _hour_of(min(final, final if is_ongoing else ends - TICK))
+        first, last = hour_of(begins - TICK) + HOUR, hour_of(min(final, final if is_ongoing else ends - TICK))
         yield _Period(unit.unit_id, version, first, last, None if is_ongoing else ends)
 
 
@@ -248,7 +248,7 @@ def _last_covered_windows(units: Sequence[EvaluatedUnit]) -> dict[int, datetime]
         for unit in units
     }
     return {
-        unit_id: _hour_of((newest[unit_id] or EARLIEST) + HOUR + window * MIN_COVERAGE)
+        unit_id: hour_of((newest[unit_id] or EARLIEST) + HOUR + window * MIN_COVERAGE)
         for unit_id, window in longest.items()
     }
 
@@ -269,10 +269,6 @@ def _excursions(
     if found and found[-1].ended_at is None:
         found[-1].ended_at = ends
     return found
-
-
-def _hour_of(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0)
 
 
 def _windows(periods: Sequence[_Period]) -> list[list[MktWindow]]:

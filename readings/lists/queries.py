@@ -3,7 +3,8 @@
 The key's index holds each unit's readings in order of time. A page is merged from the newest rows of each unit. To keep
 its cost independent of the number of units and months, only the time interval in which about a page of readings is
 expected is searched first; if it held fewer, a longer one, and then all of it: three statements at most. How many are
-expected follows from the days' counts, where those were read for the total, else from the units' intervals.
+expected follows from the days' counts, where those were read for the total, else from the units' intervals. Of a page
+far below the newest row, the hours above it are counted by the roll-ups: two more statements.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.archive.reading import with_archived
 from readings.storage.reading_batch import instant_of, microseconds_of
-from readings.time_ranges import DAY, MICROSECOND
+from readings.time_ranges import DAY, MICROSECOND, hour_from, hour_of
 from readings.units.unit_refs import UnitRefs
 
 # Multiples of a page's expected interval that are searched first and second.
 INTERVALS = (1.5, 24)
 SHORTEST_INTERVAL = timedelta(minutes=1)
+# Fewer rows above a page are read faster than they are counted.
+LEAST_SKIPPED = 1_000
 # More than any list has.
 UNKNOWN_TOTAL = sys.maxsize
 _KEY = "recorded_at, storage_unit_id, sensor_id"
@@ -96,11 +99,14 @@ class Listing:
         """
         rows: list[Row] = []
         a_second = counted.a_second if counted else None
-        for low, high, is_all in self._intervals(limit + offset, cursor, a_second):
+        passed = cursor.position if cursor else offset
+        newest = self._newest()
+        if offset >= LEAST_SKIPPED and newest is not None and cursor is None and self.wanted.has_only_times:
+            newest, offset = self._skip_hours(newest, offset, a_second)
+        for low, high, is_all in self._intervals(newest, limit + offset, cursor, a_second):
             rows = with_archived(
                 self.unit_refs, [(low, high)], partial(self._between, low, high, limit, offset, cursor)
             )
-            passed = cursor.position if cursor else offset
             is_forwards = not (cursor and cursor.is_backwards)
             is_whole = counted is not None and is_forwards and passed + len(rows) >= counted.total
             if is_all or is_whole or len(rows) == limit:
@@ -126,11 +132,30 @@ class Listing:
         seconds = (newest - datetime.combine(yesterday, time(), UTC)).total_seconds()
         return Counted(int(total), float(recent) / seconds or None)
 
+    def _skip_hours(self, newest: datetime, offset: int, a_second: float | None) -> tuple[datetime, int]:
+        """Return the instant from which the rows after `offset` are to be read, and how many to pass over from there.
+
+        The rows of whole hours above them are counted, as offsets are: with those that have arrived since `newest`.
+        """
+        time_range = self.wanted.time_range()
+        high = min(time_range.end - MICROSECOND, newest)
+        top = hour_of(high)
+        low = max(time_range.start, top - self._expected(offset, a_second) * INTERVALS[0])
+        if top <= low:
+            return newest, offset
+        parameters: Parameters = {"unit_ids": list(self.unit_refs), "low": top, "high": high + MICROSECOND}
+        count = with_archived(self.unit_refs, [(top, high)], lambda: _number(_COUNT_ALL, parameters))
+        hours = COUNTS_OF_HOURS.rows({"unit_ids": list(self.unit_refs), "first": hour_from(low), "end": top})
+        for begins_at, next_count in [(top, count), *hours]:
+            if next_count > offset:
+                break
+            newest, offset = begins_at - MICROSECOND, offset - int(next_count)
+        return newest, offset
+
     def _intervals(
-        self, count: int, cursor: Cursor | None, a_second: float | None
+        self, newest: datetime | None, count: int, cursor: Cursor | None, a_second: float | None
     ) -> Iterator[tuple[datetime, datetime, bool]]:
         """Yield the time intervals to search, both ends inclusive, and whether nothing lies beyond."""
-        newest = self._newest()
         if newest is None:
             return
         time_range = self.wanted.time_range()
@@ -220,6 +245,12 @@ SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s::int[]) AS unit (id
     WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at < %(high)s{conditions}
 ) AS each
 """
+_COUNT_ALL = COUNT_ROWS.format(conditions="")
+COUNTS_OF_HOURS = Prepared("""
+SELECT hour, sum(reading_count) FROM hourly_rollup
+WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour >= %(first)s AND hour < %(end)s
+GROUP BY hour ORDER BY hour DESC
+""")
 _JOINED = """
     JOIN (SELECT id, sensor_code FROM sensor) AS sensor ON sensor.id = sensor_id
     JOIN equipment_status AS status ON status.id = equipment_status_id"""

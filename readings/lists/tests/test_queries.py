@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from core.scope import Scope
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing
+from readings.storage.reading_batch import ReadingBatch
+from readings.storage.store import store
 from readings.units.unit_refs import visible_unit_refs
-from tests.factories import StorageUnitFactory, store_readings
+from tests.factories import SensorFactory, StorageUnitFactory, store_readings
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -39,6 +47,42 @@ def test_a_page_of_a_unit_that_sends_at_another_interval_takes_one_statement(
     counted = listing.count()
     with django_assert_num_queries(1):
         assert len(listing.rows(20, counted=counted)) == 20
+
+
+@given(
+    minutes=st.lists(st.integers(0, 3_000), min_size=1, max_size=60, unique=True),
+    skipped=st.integers(1, 62),
+    until=st.none() | st.integers(0, 3_000),
+    since=st.none() | st.integers(0, 3_000),
+)
+@settings(max_examples=30)
+def test_a_page_far_below_is_that_of_the_whole_list(
+    minutes: list[int], skipped: int, until: int | None, since: int | None
+) -> None:
+    with transaction.atomic(), patch("readings.lists.queries.LEAST_SKIPPED", 1):
+        sensors = [SensorFactory(), SensorFactory(storage_unit__facility__time_zone="Asia/Kolkata")]
+        sensors.append(SensorFactory(storage_unit=sensors[0].storage_unit))
+        keys = [(sensor.storage_unit_id, sensor.pk) for sensor in sensors]
+        store(ReadingBatch.of_rows((*keys[each % 3], NOON + timedelta(minutes=each), 5.0) for each in minutes))
+        start, end = (None if each is None else NOON + timedelta(minutes=each) for each in (since, until))
+        listing = Listing(visible_unit_refs(Scope.everything()), ReadingFilter(start, end))
+        everything = listing.rows(1_000)
+        counted = listing.count()
+
+        for given_count in (None, counted):
+            page = listing.rows(5, offset=skipped, counted=given_count)
+            assert page == everything[skipped : skipped + 5]
+        transaction.set_rollback(True)
+
+
+def test_a_page_far_below_reads_the_hours_around_it_only() -> None:
+    listing = listing_of(interval_seconds=60, every=timedelta(minutes=1), count=3_000)
+    with CaptureQueriesContext(connection) as queries:
+        rows = listing.rows(20, offset=2_030, counted=listing.count())
+    assert rows[0].recorded_at == NOON + timedelta(minutes=2_999 - 2_030)
+    needed, limit, offset = map(int, re.findall(r"\d+", queries[-1]["sql"])[-3:])
+    assert (limit, needed) == (20, offset + 20)
+    assert offset < 60
 
 
 def test_without_readings_nothing_is_counted() -> None:
