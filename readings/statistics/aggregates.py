@@ -99,9 +99,9 @@ def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) ->
 
     Raises TooManyGroups. The number of queries is fixed.
     """
-    _refuse_too_many(len(unit_refs), time_range, grouping)
     groups = _Groups(grouping)
     requested = [RequestedUnit(ref.unit_id, ref.zone, groups.number_of(ref)) for ref in unit_refs.values()]
+    _refuse_too_many(len(unit_refs) if GroupBy.SENSOR in grouping.by else len(groups), time_range, grouping)
     by_sensor = GroupBy.SENSOR in grouping.by
     totals = totals_by_key(
         requested,
@@ -140,6 +140,10 @@ class _Groups:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._unit_refs: list[UnitRef] = []
         self._unit_counts: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        """Return the number of groups that the units form, each for any unit of time."""
+        return len(self._unit_refs)
 
     def number_of(self, unit_ref: UnitRef) -> int:
         """Return the number of a unit's group. Units in different zones never share one: their days differ."""
@@ -217,10 +221,12 @@ def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:
     return dict(Sensor.objects.filter(pk__in=wanted).values_list("pk", "sensor_code"))
 
 
-def _refuse_too_many(units: int, time_range: TimeRange, grouping: Grouping) -> None:
-    """Raise TooManyGroups by the possible number: counting the actual groups would cost as much as the result."""
-    many = units if grouping.by & {GroupBy.UNIT, GroupBy.SENSOR, GroupBy.FACILITY} else 1
+def _refuse_too_many(groups: int, time_range: TimeRange, grouping: Grouping) -> None:
+    """Raise TooManyGroups by the possible number: counting the actual groups would cost as much as the result.
+
+    groups: how many there can be in a unit of time.
+    """
     if grouping.finest:
-        many *= int((time_range.end - time_range.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
-    if many > MAX_GROUPS:
-        raise TooManyGroups(f"There could be {many:,} groups, and {MAX_GROUPS:,} are returned at most.")
+        groups *= int((time_range.end - time_range.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
+    if groups > MAX_GROUPS:
+        raise TooManyGroups(f"There could be {groups:,} groups, and {MAX_GROUPS:,} are returned at most.")

@@ -278,6 +278,23 @@ def test_a_day_of_25_hours_is_one_group(client: APIClient, facility: Facility) -
     assert (day["group_key"]["day"], day["metrics"]["reading_count"]) == ("2026-10-25T00:00:00+01:00", 25)
 
 
+def test_many_units_of_a_facility_are_one_group_a_day(
+    client: APIClient, facility: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for unit in StorageUnitFactory.create_batch(5, facility=facility):
+        store_reading(unit, 4.0, START + HOUR)
+    monkeypatch.setattr("readings.statistics.aggregates.MAX_GROUPS", 40)
+    period = {"start_date": "2026-11-16T00:00:00Z", "end_date": "2026-12-15T23:59:59Z"}
+
+    [group] = groups(client, group_by=["day", "facility"], **period)
+    assert group["metrics"]["reading_count"] == 5
+
+    for group_by in (["day", "unit"], ["day", "sensor"]):
+        response = client.post(AGGREGATE, {"group_by": group_by, **period})
+        assert response.status_code == 422
+        assert "40 are returned at most" in response.json()["detail"]
+
+
 def test_days_of_different_zones_are_different_groups(client: APIClient, facility: Facility, unit: StorageUnit) -> None:
     london = FacilityFactory(customer=facility.customer, time_zone="Europe/London")
     tokyo = FacilityFactory(customer=facility.customer, time_zone="Asia/Tokyo")
