@@ -34,8 +34,8 @@ MAX_POINTS = 1_000
 # Raw readings are read up to what takes a few milliseconds; a day or two always, even at a reading per second.
 MAX_RAW_READINGS = 15_000
 ALWAYS_RAW = timedelta(days=2)
-# Beyond this the hourly roll-up has more rows than needed, and a day is narrower than a point.
-LONGEST_HOURLY = timedelta(days=400)
+# Beyond this a point would be a quarter of a day or more, and show the time of day instead of the days.
+LONGEST_HOURLY = timedelta(days=200)
 _HOUR_SECONDS, _DAY_SECONDS = 3_600, 86_400
 
 

@@ -116,12 +116,12 @@ def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days:
         (2, Level.READINGS),
         (41, Level.READINGS),
         (42, Level.HOURS),
-        (400, Level.HOURS),
-        (401, Level.DAYS),
+        (200, Level.HOURS),
+        (201, Level.DAYS),
         (9000, Level.DAYS),
     ],
 )
-def test_few_readings_are_read_of_weeks_hours_of_a_year_and_days_of_more(days: int, level: Level) -> None:
+def test_few_readings_are_read_of_weeks_hours_of_months_and_days_of_more(days: int, level: Level) -> None:
     unit = StorageUnitFactory(facility__time_zone="Europe/London")
     start = START + timedelta(minutes=17)
     store_reading(unit, 5.0, start)
@@ -149,13 +149,13 @@ def test_five_years_of_days_are_at_most_a_thousand_points() -> None:
     assert sum(point.reading_count for point in series.points()) == 1_826
 
 
-def test_a_year_of_hours_is_at_most_a_thousand_points() -> None:
+def test_half_a_year_of_hours_is_at_most_a_thousand_points() -> None:
     unit = StorageUnitFactory(interval_seconds=60)
-    store_readings(unit, [5.0] * 8_760, start=START, every=HOUR)
-    series = series_in(unit, days=365)
+    store_readings(unit, [5.0] * 24 * 182, start=START, every=HOUR)
+    series = series_in(unit, days=182)
     assert series.level is Level.HOURS
-    assert 900 <= len(series) <= MAX_POINTS
-    assert sum(point.reading_count for point in series.points()) == 8_760
+    assert 800 <= len(series) <= MAX_POINTS
+    assert sum(point.reading_count for point in series.points()) == 24 * 182
 
 
 def test_a_series_begins_and_ends_with_the_requested_range_whatever_its_level() -> None:
