@@ -139,9 +139,9 @@ class Listing:
         """
         time_range = self.wanted.time_range()
         high = min(time_range.end - MICROSECOND, newest)
-        top = hour_of(high)
-        low = max(time_range.start, top - self._expected(offset, a_second) * INTERVALS[0])
-        if top <= low:
+        top, expected = hour_of(high), self._expected(offset, a_second)
+        low = max(time_range.start, top - expected * INTERVALS[0])
+        if top <= low or high - top >= expected:  # they are expected in the same hour
             return newest, offset
         parameters: Parameters = {"unit_ids": list(self.unit_refs), "low": top, "high": high + MICROSECOND}
         count = with_archived(self.unit_refs, [(top, high)], lambda: _number(_COUNT_ALL, parameters))

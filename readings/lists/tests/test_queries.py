@@ -85,6 +85,16 @@ def test_a_page_far_below_reads_the_hours_around_it_only() -> None:
     assert offset < 60
 
 
+def test_nothing_is_counted_for_a_page_that_is_expected_in_the_newest_hour(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    listing = listing_of(interval_seconds=60, every=timedelta(seconds=1), count=3_000)
+    counted = listing.count()._replace(a_second=1.0)
+    with django_assert_num_queries(1):
+        rows = listing.rows(20, offset=2_030, counted=counted)
+    assert rows[0].recorded_at == NOON + timedelta(seconds=2_999 - 2_030)
+
+
 def test_without_readings_nothing_is_counted() -> None:
     StorageUnitFactory()
     listing = Listing(visible_unit_refs(Scope.everything()), ReadingFilter())
