@@ -52,7 +52,7 @@ openapi: install ## Regenerate docs/openapi.json, the REST API's contract; write
 bench: install-dev ## Run the benchmarks and write docs/benchmarks.md; takes about 10 minutes
 	@$(BIN)/python -m benchmarks && exec $(BIN)/python -m benchmarks.report
 
-bench-scale: install-dev ## Run the benchmarks with millions of readings; takes up to an hour
+bench-scale: install-dev ## Run the benchmarks with up to a hundred million readings; takes about an hour and a half
 	@$(BIN)/python -m benchmarks --scale && exec $(BIN)/python -m benchmarks.report
 
 faults: install-dev ## Inject faults into a system of its own and write docs/fault-report.md; takes about 40 minutes

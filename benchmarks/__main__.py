@@ -2,7 +2,7 @@
 
 Each line says whether it meets its target; all of them are written to `benchmarks/results.json`.
 
-`python -m benchmarks --scale [NAME ...]` measures what takes up to an hour, with many readings.
+`python -m benchmarks --scale [NAME ...]` measures what takes long, with up to a hundred million readings.
 BENCH_DATABASE_URL selects another database, which must be empty and on a durable server; everything in it is lost.
 """
 
@@ -121,7 +121,7 @@ def _scale_benchmarks() -> dict[str, Callable[[Results], None]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--scale", action="store_true", help="run those with many readings, for up to an hour")
+    parser.add_argument("--scale", action="store_true", help="run those with many readings, which take long")
     parser.add_argument("names", nargs="*", metavar="NAME", help="the benchmarks to run; all if none is named")
     arguments = parser.parse_args()
     sys.exit(main(arguments.names, is_scale=arguments.scale))
