@@ -161,7 +161,7 @@ def downsample(
 ) -> DownsampledSeries:
     """Return the series of `unit` in `time_range` with at most `max_points` points of equal width.
 
-    now: until when a silence is a gap. At most three queries.
+    At most three queries. now: until when a silence is a gap.
     """
     zone, level = unit.facility.zone, _choose_level(unit, time_range)
     parameters: Parameters = {"unit_id": unit.pk, "start": time_range.start, "end": time_range.end}
