@@ -18,7 +18,7 @@ from readings.storage.store import store
 ROWS_A_BATCH = 100_000
 # Each batch of a unit updates its roll-ups: with less than an hour in it, they would be updated again and again.
 LEAST_MINUTES_A_BATCH = 60
-# So many rows are stored before a second process has started.
+# One process has stored fewer rows before others have started.
 ROWS_OF_ONE_PROCESS = 1_000_000
 
 UnitSensors = list[tuple[int, int]]

@@ -174,7 +174,7 @@ def downsample(
 def _read(
     level: Level, parameters: Parameters, unit_id: int, time_range: TimeRange
 ) -> tuple[NDArray[np.void], NDArray[np.void]]:
-    """Return the points and the gaps. Only the partitions of the range are read, whose bounds are parameters."""
+    """Return the points and the gaps. Only partitions of the range are read: its bounds are parameters."""
 
     def read() -> tuple[NDArray[np.void], NDArray[np.void]]:
         points, gaps = _POINTS[level].rows(parameters), _GAPS[level].rows(parameters)
