@@ -8,15 +8,13 @@ readings than with few, both as ratios to ping.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from statistics import fmean
-from typing import NamedTuple
 
 from django.db import connection
 
 from benchmarks import storing
 from benchmarks.measuring.filling import fill
 from benchmarks.measuring.fleet import make_units
-from benchmarks.measuring.load import Load, Request, load
+from benchmarks.measuring.load import BesidePing, Request, load_beside_ping
 from benchmarks.measuring.results import Results
 from benchmarks.measuring.server import serving
 from customers.access.tokens import create_token
@@ -32,13 +30,6 @@ MAX_TIMES_SLOWER = 1.5
 BUDGETS = {"latest": 0.22, "page of 100": 0.14, "stats": 0.10, "aggregate": 0.10, "facilities": 0.40}
 
 
-class Measured(NamedTuple):
-    """An endpoint under load and its responses per second as a ratio to those of `/ping` beside it."""
-
-    load: Load
-    ratio: float
-
-
 def run(results: Results) -> None:
     """Measure the REST API with few and many readings stored."""
     token = prepare_customers()
@@ -49,18 +40,18 @@ def run(results: Results) -> None:
         for (name, connections), each in measured.items():
             add_ratio(results, name, connections, readings, each)
     for (name, connections), each in few.items():
-        slower = each.ratio / many[name, connections].ratio
+        slower = each.rate_ratio / many[name, connections].rate_ratio
         line = f"{name}, {of_connections(connections)}: slower with many readings"
         results.add(line, slower, "times", at_most=MAX_TIMES_SLOWER)
 
 
-def add_ratio(results: Results, name: str, connections: int, readings: int, measured: Measured) -> None:
+def add_ratio(results: Results, name: str, connections: int, readings: int, measured: BesidePing) -> None:
     """Add the line of an endpoint. Only with most connections is there a budget."""
     speed = f"{measured.load.requests_a_second:,.0f}/s"
     percentiles = f"p50 {measured.load.p50_seconds * 1e3:.1f} ms, p99 {measured.load.p99_seconds * 1e3:.1f} ms"
     results.add(
         f"{name}, {of_connections(connections)}, {readings:,} readings",
-        measured.ratio,
+        measured.rate_ratio,
         "of ping",
         at_least=BUDGETS.get(name) if connections == max(CONNECTIONS) else None,
         note=f"{speed}, {percentiles}",
@@ -82,28 +73,15 @@ def prepare_customers() -> str:
     return create_token(first, "benchmark", ["read"])[1]
 
 
-def measure(readings: int, token: str) -> dict[tuple[str, int], Measured]:
+def measure(readings: int, token: str) -> dict[tuple[str, int], BesidePing]:
     """Store this many one-minute readings up to now, refresh the roll-ups, and load each endpoint."""
     fill(customers_units(), readings)
     with serving() as port:
-        ping = Request(port, "/ping")
         return {
-            (name, connections): _beside(ping, request, connections)
+            (name, connections): load_beside_ping(request, connections=connections, rounds=ROUNDS, seconds=SECONDS)
             for connections in CONNECTIONS
             for name, request in _requests(port, token).items()
         }
-
-
-def _beside(ping: Request, request: Request, connections: int) -> Measured:
-    """Load `/ping` and the endpoint in turn."""
-    pings, loads = [], []
-    for _ in range(ROUNDS):
-        pings.append(load(ping, connections=connections, seconds=SECONDS).requests_a_second)
-        loads.append(load(request, connections=connections, seconds=SECONDS))
-    requests_a_second = fmean(each.requests_a_second for each in loads)
-    median, slowest = fmean(each.p50_seconds for each in loads), max(each.p99_seconds for each in loads)
-    together = Load(requests_a_second, median, slowest, loads[0].body_bytes)
-    return Measured(together, requests_a_second / fmean(pings))
 
 
 def customers_units() -> list[tuple[int, int]]:

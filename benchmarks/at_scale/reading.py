@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
-from statistics import fmean
-from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -19,7 +17,7 @@ from django.db import connection
 from benchmarks import storing
 from benchmarks.measuring.filling import fill
 from benchmarks.measuring.fleet import make_units
-from benchmarks.measuring.load import Load, Request, load
+from benchmarks.measuring.load import BesidePing, Request, load_beside_ping
 from benchmarks.measuring.results import Results
 from benchmarks.measuring.server import serving
 from benchmarks.rest_api import MAX_TIMES_SLOWER
@@ -29,19 +27,11 @@ from customers.models import Customer, StorageUnit
 UNITS = (94, 10_000)
 SIZES = (100_000, 10_000_000, 100_000_000)
 # Each request and `/ping` are loaded this often, for this long at a time.
-ROUNDS, SECONDS, PING_SECONDS = 3, 1.5, 1.0
+ROUNDS, SECONDS = 3, 1.5
 # A page of ten, so that there are 10,000 pages of the fewest readings.
 PAGE_ROWS, LAST_PAGE = 10, 10_000
 SERIES = {"day": 1, "30 days": 30, "year": 365, "five years": 5 * 365 + 1}
 AGGREGATED_DAYS = 30
-
-
-class Measured(NamedTuple):
-    """A request under load, and the median time of a response as a ratio to that of `/ping` beside it."""
-
-    p50_seconds: float
-    p99_seconds: float
-    ratio: float
 
 
 def run(results: Results) -> None:
@@ -50,14 +40,14 @@ def run(results: Results) -> None:
         results.title(f"{units:,} units of one customer, one connection")
         unit_sensors = make_units(units, f"READ{units}")
         token = create_token(Customer.objects.get(customer_code=f"READ{units}"), "benchmark", ["read"])[1]
-        fewest: dict[str, Measured] = {}
+        fewest: dict[str, BesidePing] = {}
         for size in _numbers("BENCH_READINGS", SIZES):
             measured = _measure(size, unit_sensors, token)
             fewest = fewest or measured
             for name, each in measured.items():
-                slower = each.ratio / fewest[name].ratio
-                note = f"p50 {each.p50_seconds * 1e3:.1f} ms, p99 {each.p99_seconds * 1e3:.1f} ms"
-                note += f"; {each.ratio:.1f} times ping"
+                slower = each.time_ratio / fewest[name].time_ratio
+                note = f"p50 {each.load.p50_seconds * 1e3:.1f} ms, p99 {each.load.p99_seconds * 1e3:.1f} ms"
+                note += f"; {each.time_ratio:.1f} times ping"
                 line = f"{name}, {units:,} units, {size:,} readings"
                 results.add(line, slower, "times", at_most=MAX_TIMES_SLOWER, note=note)
 
@@ -66,7 +56,7 @@ def _numbers(variable: str, default: tuple[int, ...]) -> list[int]:
     return [int(each) for each in os.environ.get(variable, "").split(",") if each] or list(default)
 
 
-def _measure(size: int, unit_sensors: list[tuple[int, int]], token: str) -> dict[str, Measured]:
+def _measure(size: int, unit_sensors: list[tuple[int, int]], token: str) -> dict[str, BesidePing]:
     """Store this many readings in empty tables, up to now; return the response times of each request."""
     with connection.cursor() as cursor:
         cursor.execute(storing.EMPTY)
@@ -74,22 +64,10 @@ def _measure(size: int, unit_sensors: list[tuple[int, int]], token: str) -> dict
     unit = StorageUnit.objects.get(pk=unit_sensors[0][0])
     with serving() as port:
         requests = _requests(port, token, str(unit.public_id))
-        return {name: _beside_ping(port, request) for name, request in requests.items()}
-
-
-def _beside_ping(port: int, request: Request) -> Measured:
-    """Load `/ping` and the request in turn."""
-    pings: list[Load] = []
-    loads: list[Load] = []
-    for _ in range(ROUNDS):
-        pings.append(load(Request(port, "/ping"), connections=1, seconds=PING_SECONDS))
-        loads.append(load(request, connections=1, seconds=SECONDS))
-    p50_seconds = fmean(each.p50_seconds for each in loads)
-    return Measured(
-        p50_seconds,
-        max(each.p99_seconds for each in loads),
-        p50_seconds / fmean(each.p50_seconds for each in pings),
-    )
+        return {
+            name: load_beside_ping(request, connections=1, rounds=ROUNDS, seconds=SECONDS)
+            for name, request in requests.items()
+        }
 
 
 def _requests(port: int, token: str, unit_id: str) -> dict[str, Request]:

@@ -25,6 +25,6 @@ def run(results: Results) -> None:
     for readings in sizes[1:]:
         for (name, connections), each in measure(readings, token).items():
             add_ratio(results, name, connections, readings, each)
-            slower = fewest[name, connections].ratio / each.ratio
+            slower = fewest[name, connections].rate_ratio / each.rate_ratio
             line = f"{name}, {of_connections(connections)}, {readings:,} readings: slower"
             results.add(line, slower, "times", at_most=MAX_TIMES_SLOWER)

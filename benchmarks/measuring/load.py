@@ -63,6 +63,44 @@ def load(requests: Requests, *, connections: int, seconds: float) -> Load:
         return generator.apply(_run, (requests, connections, min(seconds, MOST_SECONDS)))
 
 
+class BesidePing(NamedTuple):
+    """A request under load, and `/ping` loaded in turn with it, so that other work on the machine slows both."""
+
+    load: Load
+    ping: Load
+
+    @property
+    def rate_ratio(self) -> float:
+        """Its responses per second as a ratio to those of `/ping`."""
+        return self.load.requests_a_second / self.ping.requests_a_second
+
+    @property
+    def time_ratio(self) -> float:
+        """The median time of a response as a ratio to that of `/ping`."""
+        return self.load.p50_seconds / self.ping.p50_seconds
+
+
+def load_beside_ping(request: Request, *, connections: int, rounds: int, seconds: float) -> BesidePing:
+    """Load `/ping` and the request in turn, each `rounds` times for `seconds`."""
+    ping = Request(request.port, "/ping")
+    pings: list[Load] = []
+    loads: list[Load] = []
+    for _ in range(rounds):
+        pings.append(load(ping, connections=connections, seconds=seconds))
+        loads.append(load(request, connections=connections, seconds=seconds))
+    return BesidePing(_mean(loads), _mean(pings))
+
+
+def _mean(loads: list[Load]) -> Load:
+    """Return the means of the rates and the medians, and the longest 99th percentile."""
+    return Load(
+        statistics.fmean(each.requests_a_second for each in loads),
+        statistics.fmean(each.p50_seconds for each in loads),
+        max(each.p99_seconds for each in loads),
+        loads[0].body_bytes,
+    )
+
+
 def _run(requests: Requests, connections: int, seconds: float) -> Load:
     return asyncio.run(_load(requests, connections, seconds))
 

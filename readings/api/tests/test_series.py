@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 
 from customers.models import StorageUnit
 from readings.units.scales import to_celsius
-from tests.factories import StorageUnitFactory, make_token, store_reading, store_readings
+from tests.api_clients import client_of
+from tests.factories import StorageUnitFactory, store_reading, store_readings
 from tests.responses import Json
 
 pytestmark = pytest.mark.django_db
@@ -25,9 +26,7 @@ def unit() -> StorageUnit:
 
 @pytest.fixture
 def client(unit: StorageUnit) -> APIClient:
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(unit.facility.customer, permissions=['read'])[1]}")
-    return client
+    return client_of(unit.facility.customer, ["read"])
 
 
 def series(client: APIClient, unit: StorageUnit, **query: object) -> Json:
