@@ -73,6 +73,10 @@ def words(process: psutil.Process) -> list[str]:
         return []
 
 
+def without_own_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in NOT_SET}
+
+
 def output_of(data_dir: Path) -> Path:
     return data_dir.with_name("output.txt")
 
@@ -102,12 +106,36 @@ def data_dir() -> Iterator[Path]:
         yield Path(folder).resolve() / "data"
 
 
+@pytest.fixture(scope="module")
+def migrated() -> Iterator[Path]:
+    """Return a data directory with a migrated database and static files, on which a run starts sooner."""
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        directory = Path(folder).resolve() / "data"
+        for command in (["migrate"], ["collectstatic", "--no-input"]):
+            subprocess.run(
+                [sys.executable, "manage.py", *command, "--verbosity=0"],
+                cwd=settings.BASE_DIR,
+                env=without_own_settings() | {"DATA_DIR": str(directory)},
+                check=True,
+                timeout=120,
+            )
+        yield directory
+
+
+@pytest.fixture
+def migrated_data_dir(migrated: Path, data_dir: Path) -> Path:
+    """Return a data directory of the test's own, migrated before."""
+    # The database's files belong to the user that runs PostgreSQL.
+    subprocess.run(["cp", "--archive", migrated, data_dir], check=True)
+    return data_dir
+
+
 @pytest.fixture
 def start_run(data_dir: Path) -> Iterator[Callable[..., Run]]:
     simulator_port = free_ports(DEMO_CUSTOMERS + 1)
     port = simulator_port + DEMO_CUSTOMERS
     given = {"DATA_DIR": str(data_dir), "PORT": str(port), "SIMULATOR_PORT": str(simulator_port), "WEB_WORKERS": "1"}
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_SET} | given
+    environment = without_own_settings() | given
     runs: list[Run] = []
 
     def start(**more: str) -> Run:
@@ -159,6 +187,7 @@ def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_
     assert run.left_behind() == []
 
 
+@pytest.mark.usefixtures("migrated_data_dir")
 def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[], Run]) -> None:
     killed = start_run()
     wait_until("the web process answers", killed.is_answering, seconds=120)
@@ -174,6 +203,7 @@ def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[
     assert run.left_behind() == []
 
 
+@pytest.mark.usefixtures("migrated_data_dir")
 def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Callable[[], Run]) -> None:
     run = start_run()
     wait_until("the web process answers", run.is_answering, seconds=120)
@@ -185,6 +215,7 @@ def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Cal
     assert run.left_behind() == []
 
 
+@pytest.mark.usefixtures("migrated_data_dir")
 def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run]) -> None:
     run = start_run(DEMO="false", SECRET_KEY="of-this-test-" + "x" * 50)
     wait_until("it says where to look", run.is_announced, seconds=120)
@@ -199,11 +230,10 @@ def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run]) -> 
 
 
 def test_a_missing_key_is_reported_in_a_sentence(data_dir: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
     completed = subprocess.run(
         [sys.executable, "manage.py", "run"],
         cwd=settings.BASE_DIR,
-        env={**environment, "DATA_DIR": str(data_dir), "DEMO": "false"},
+        env=without_own_settings() | {"DATA_DIR": str(data_dir), "DEMO": "false"},
         capture_output=True,
         text=True,
         check=False,

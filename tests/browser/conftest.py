@@ -22,11 +22,14 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import PASSWORD
+from tests.running_system import wait_until
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 # What htmx reports of a request that a newer one replaces, as when a filter changes again. Of failed requests it also
 # reports `htmx:sendError` or `htmx:responseError`.
 REPLACED_REQUEST = ("htmx:sendAbort", "htmx:afterRequest")
+# The page's scripts run on, and the events of requests arrive.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 375, "height": 740}
 HERE = Path(__file__).parent
@@ -63,16 +66,31 @@ class Visit:
     site: str
     errors: list[str] = field(default_factory=list)
     expects_errors: bool = False
+    _pending: set[Request] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(15_000)
         self.page.on("console", self._note_message)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._note_host)
+        self.page.on("request", self._note_request)
+        self.page.on("requestfinished", lambda request: self._pending.discard(request))
+        self.page.on("requestfailed", lambda request: self._pending.discard(request))
 
     def open(self, path: str) -> Page:
         self.page.goto(self.site + path)
         return self.page
+
+    def open_completely(self, path: str) -> Page:
+        """Open a page and wait for what its scripts fetch and draw; "networkidle" adds half a second to each page."""
+        page = self.open(path)
+        wait_until(f"every request of {path} has ended", self._is_quiet, seconds=15, look_every=0.02)
+        return page
+
+    def _is_quiet(self) -> bool:
+        """Return whether no request is pending, and none is made once the page has been drawn again."""
+        was_pending = bool(self._pending)
+        self.page.evaluate(DRAWN)
+        return not was_pending and not self._pending
 
     def open_template(self, name: str) -> Page:
         """Open an error page as the site would send it."""
@@ -107,7 +125,8 @@ class Visit:
         if message.type == "error" and not message.text.startswith(REPLACED_REQUEST):
             self.errors.append(message.text)
 
-    def _note_host(self, request: Request) -> None:
+    def _note_request(self, request: Request) -> None:
+        self._pending.add(request)
         address = urlsplit(request.url)
         if address.scheme in ("http", "https") and address.netloc != urlsplit(self.site).netloc:
             self.errors.append(f"request to another host: {request.url}")

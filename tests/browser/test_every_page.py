@@ -82,8 +82,7 @@ def test_axe_finds_nothing_serious_on_any_page(visit: Visit, world: World) -> No
     found = {"login": violations(visit.open(reverse("login")))}
     visit.sign_in(world.staff)
     for name, address in world.addresses.items():
-        page = visit.open(address)
-        page.wait_for_load_state("networkidle")
+        page = visit.open_completely(address)
         found[name] = violations(page)
     visit.expects_errors = True  # the page that is not found is one
     found["not found"] = violations(visit.open("/nowhere"))
@@ -133,7 +132,7 @@ def test_no_page_scrolls_horizontally_on_a_phone(phone: Visit, world: World) -> 
     wide = [name for name in ["login"] if phone.scrolls_sideways()]
     phone.sign_in(world.staff)
     for name, address in world.addresses.items():
-        phone.open(address).wait_for_load_state("networkidle")
+        phone.open_completely(address)
         if phone.scrolls_sideways():
             wide.append(name)
     assert wide == []
@@ -143,8 +142,7 @@ def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(
     visit.sign_in(world.staff)
     missed, unseen = {}, {}
     for name, address in world.addresses.items():
-        page = visit.open(address)
-        page.wait_for_load_state("networkidle")
+        page = visit.open_completely(address)
         missed[name], unseen[name] = detector(page)
     assert {name: each for name, each in missed.items() if each} == {}
     assert {name: each for name, each in unseen.items() if each} == {}
