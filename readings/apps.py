@@ -14,7 +14,7 @@ class ReadingsConfig(AppConfig):
     @override
     def ready(self) -> None:
         """Connect the receivers for changes of units and for new databases."""
-        from readings.models import ensure_counted_statuses
+        from readings.equipment_statuses import ensure_counted_statuses
         from readings.storage import rebuilds  # noqa: F401  connects its receiver on import
 
         post_migrate.connect(ensure_counted_statuses, sender=self)

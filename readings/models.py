@@ -6,8 +6,6 @@ PostgreSQL may be sharded, and have no foreign keys: checking each row would tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from django.db import models
 from django.db.models.functions import Now
 
@@ -364,37 +362,3 @@ class ConfigurationEntry(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-# Statuses come from equipment firmware; a source that keeps sending new ones does not send statuses.
-MAX_STATUSES = 1_000
-COUNTED_STATUS_IDS = {
-    "normal": EquipmentStatus.NORMAL,
-    "warning": EquipmentStatus.WARNING,
-    "error": EquipmentStatus.ERROR,
-}
-
-
-def ensure_counted_statuses(**_: object) -> None:
-    """Add the statuses that the roll-ups count, under their fixed ids; called after each migration."""
-    EquipmentStatus.objects.bulk_create(
-        [EquipmentStatus(id=status_id, name=name) for name, status_id in COUNTED_STATUS_IDS.items()],
-        ignore_conflicts=True,
-    )
-
-
-def status_ids(names: Iterable[str]) -> dict[str, int]:
-    """Return the ids of these statuses, adding new ones. Beyond MAX_STATUSES, new ones are left out."""
-    known = _known(wanted := set(names))
-    missing = sorted(wanted - known.keys())
-    if missing:
-        room = max(MAX_STATUSES - EquipmentStatus.objects.count(), 0)
-        EquipmentStatus.objects.bulk_create(
-            [EquipmentStatus(name=name) for name in missing[:room]], ignore_conflicts=True
-        )
-        known = _known(wanted)
-    return known
-
-
-def _known(names: set[str]) -> dict[str, int]:
-    return dict(EquipmentStatus.objects.filter(name__in=names).values_list("name", "id"))

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from psycopg2.errors import QueryCanceled
 
-from core.db.compiled_queries import PUBLIC_IDS, CompiledQuery
+from core.db.compiled_queries import PUBLIC_IDS, CompiledObjectQuery, CompiledQuery
 from core.scope import Scope
 from customers.models import Customer, StorageUnit
 from ingestion.loading.load import LoadRequest, LoadResult, load
@@ -52,6 +52,7 @@ class _Unit:
     facility_code: str
     unit_code: str
     customer_id: int
+    customer_public_id: UUID
 
 
 class PushTooSlow(Exception):  # noqa: N818  (describes the push, as in "except PushTooSlow")
@@ -109,19 +110,17 @@ def _push(
     `own_customer_id`.
     """
     units = _units(scope, batches)
-    customer_ids: list[int | None] = [*sorted({unit.customer_id for unit in units.values()})] or [own_customer_id]
-    customers = Customer.objects.in_bulk([each for each in customer_ids if each is not None])
     pushed = PushResult()
     deadline = time.monotonic() + settings.PUSH_SECONDS
 
-    for index, customer_id in enumerate(customer_ids):
-        resolved = [_with_codes(batch, units, customer_id, with_rejected=index == 0) for batch in batches]
-        if customer_id is None:  # pushed by staff without any known unit
+    for index, customer in enumerate(_customers(scope, units, own_customer_id)):
+        resolved = [_with_codes(batch, units, customer, with_rejected=index == 0) for batch in batches]
+        if customer is None:  # pushed by staff without any known unit
             pushed.rejected = pushed.received = sum(len(batch.rejected) for batch in resolved)
             pushed.errors = [row for batch in resolved for row in batch.rejected][:MAX_ERRORS]
             continue
         load_request = LoadRequest(
-            customer=customers[customer_id],
+            customer=customer,
             ingestion_type=IngestionType.PUSH,
             started_at=received_at,
             received_at=received_at,
@@ -148,12 +147,22 @@ def _units(scope: Scope, batches: Sequence[ParsedBatch]) -> dict[str, _Unit]:
     return {text: _Unit(*rest) for public_id, *rest in rows for text in by_id[public_id]}
 
 
-def _visible_units(scope: Scope) -> QuerySet[StorageUnit, tuple[UUID, str, str, int]]:
+def _visible_units(scope: Scope) -> QuerySet[StorageUnit, tuple[UUID, str, str, int, UUID]]:
     units = StorageUnit.objects.visible_to(scope).filter(public_id__any_of=PUBLIC_IDS).order_by()
-    return units.values_list("public_id", "facility__facility_code", "unit_code", "facility__customer_id")
+    customer = ("facility__customer_id", "facility__customer__public_id")
+    return units.values_list("public_id", "facility__facility_code", "unit_code", *customer)
 
 
 _UNITS = CompiledQuery(_visible_units, is_look_up=True)
+_CUSTOMER = CompiledObjectQuery(Customer)
+
+
+def _customers(scope: Scope, units: dict[str, _Unit], own_customer_id: int | None) -> list[Customer | None]:
+    """Return the customers of these units by id, or without any that of the sender, None for staff."""
+    public_ids = {unit.customer_id: unit.customer_public_id for unit in units.values()}
+    if public_ids:
+        return [_CUSTOMER.visible_to(scope, public_ids[each]) for each in sorted(public_ids)]
+    return [None if own_customer_id is None else Customer.objects.get(pk=own_customer_id)]
 
 
 def _public_id(text: str) -> UUID | None:
@@ -164,11 +173,15 @@ def _public_id(text: str) -> UUID | None:
 
 
 def _with_codes(
-    batch: ParsedBatch, units: dict[str, _Unit], customer_id: int | None, *, with_rejected: bool
+    batch: ParsedBatch, units: dict[str, _Unit], customer: Customer | None, *, with_rejected: bool
 ) -> ParsedBatch:
     """Return the customer's part of a batch with unit codes in place of public ids."""
     codes = pl.DataFrame(
-        [(text, unit.facility_code, unit.unit_code) for text, unit in units.items() if unit.customer_id == customer_id],
+        [
+            (text, unit.facility_code, unit.unit_code)
+            for text, unit in units.items()
+            if customer is not None and unit.customer_id == customer.pk
+        ],
         schema={"unit_code": pl.String, "facility": pl.String, "unit": pl.String},
         orient="row",
     )
@@ -191,6 +204,8 @@ def _with_codes(
 
 
 def _of_unknown_units(batch: ParsedBatch, units: dict[str, _Unit]) -> list[RejectedReading]:
+    if units.keys() >= set(batch.readings["unit_code"].unique()):
+        return []
     unknown = batch.readings.filter(~pl.col("unit_code").is_in(list(units))).select("row_number", "unit_code")
     return [
         RejectedReading(number, Reason.UNKNOWN_UNIT, f"There is no storage unit with the id {quoted(text)}.", "")

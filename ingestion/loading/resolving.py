@@ -13,7 +13,7 @@ import polars as pl
 from ingestion.loading.registration import Register, ResolvedSensor
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
-from readings.models import status_ids
+from readings.equipment_statuses import status_ids
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
 
 SCALE_BYTES = {"C": ord("C"), "F": ord("F"), "K": ord("K")}

@@ -29,7 +29,7 @@ from ingestion.loading.load import (
 from ingestion.loading.registration import Register, link_units
 from ingestion.models import Delivery
 from ingestion.parsing.results import ParsedBatch
-from readings.models import status_ids
+from readings.equipment_statuses import status_ids
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import StoreResult, store
 

@@ -204,7 +204,7 @@ def test_unseen_statuses_are_added(source: Source) -> None:
 
 
 def test_too_many_statuses_are_rejected(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("readings.models.MAX_STATUSES", 4)
+    monkeypatch.setattr("readings.equipment_statuses.MAX_STATUSES", 4)
     delivery = loaded(
         source, batch_of(reading(0, equipment_status="one"), reading(1, equipment_status="two"), reading(2))
     )

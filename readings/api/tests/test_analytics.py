@@ -165,7 +165,7 @@ def test_deviations_are_in_degrees_of_the_scale(api: APIClient, unit: StorageUni
 
 
 def test_custom_statuses_are_counted_by_name(api: APIClient, unit: StorageUnit) -> None:
-    from readings.models import status_ids
+    from readings.equipment_statuses import status_ids
 
     defrost = status_ids(["defrost"])["defrost"]
     store_readings(unit, [5.0, 5.0], start=START)
