@@ -164,5 +164,9 @@ def _spans(rows: list[Row]) -> list[StoredSpan]:
 
 
 def _months(recorded_at_us: np.ndarray) -> list[datetime]:
+    """Return the starts of the UTC months of these instants."""
+    first, last = (month_start(instant_of(int(each))) for each in (recorded_at_us.min(), recorded_at_us.max()))
+    if first == last:
+        return [first]
     months = np.unique(recorded_at_us.astype("datetime64[us]").astype("datetime64[M]"))
     return [month_start(instant_of(int(month.astype("datetime64[us]").astype(np.int64)))) for month in months]
