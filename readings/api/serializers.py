@@ -13,10 +13,8 @@ from core.api.fields import InstantField, KnownFieldsMixin, TextField, Values, l
 from core.crypto.redaction import has_redacted_part
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
-from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
+from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField
 from readings.configuration import LONGEST_DESCRIPTION, Entry
-from readings.series.downsample import Point
-from readings.series.gaps import MAX_GAPS
 from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, Group, GroupBy
 from readings.statistics.analytics import Performance, StatusCount
 from readings.time_ranges import TimeRange
@@ -291,46 +289,6 @@ class GroupSerializer(serializers.Serializer[Group]):
 
     group_key = GroupKeySerializer(source="*")
     metrics = MetricsSerializer(source="*")
-
-
-class BucketSerializer(serializers.Serializer[Point]):
-    """An interval of a series. Temperatures are null if nothing was measured; one in a gap has no readings."""
-
-    t = serializers.DateTimeField(source="middle_at", help_text="Middle between its first and last reading.")
-    min = TemperatureField(source="min_c", allow_null=True)
-    avg = TemperatureField(source="average_c", allow_null=True, help_text=AVERAGE)
-    max = TemperatureField(source="max_c", allow_null=True)
-    count = serializers.IntegerField(source="reading_count")
-
-    class Meta:
-        list_serializer_class = TemperatureListSerializer
-
-
-class GapSerializer(serializers.Serializer[TimeRange]):
-    """A period, up to now, in which no valid measurement is known."""
-
-    start = serializers.DateTimeField(
-        help_text="When the last reading went stale or a sensor reported a fault, or the start of the series."
-    )
-    end = serializers.DateTimeField(help_text="The next measurement, now, or the end of the series.")
-
-    class Meta:
-        list_serializer_class = TemperatureListSerializer
-
-
-class SeriesSerializer(serializers.Serializer[object]):
-    """A downsampled temperature series of a unit."""
-
-    storage_unit_id = serializers.UUIDField(source="unit.public_id")
-    temperature_unit = RequestedScaleField(help_text="Scale of the temperatures.")
-    start_date = serializers.DateTimeField(source="time_range.start")
-    end_date = serializers.DateTimeField(source="time_range.end")
-    buckets = BucketSerializer(many=True)
-    gaps = GapSerializer(
-        many=True,
-        help_text="All time without a valid measurement, also within a bucket, before the first reading and after the "
-        f"last one; the longest {MAX_GAPS:,} at most. Between two buckets there is also an empty one in the gap.",
-    )
 
 
 class UptimeSerializer(serializers.Serializer[Performance]):

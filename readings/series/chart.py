@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
-
-import numpy as np
+from typing import TypedDict
 
 from customers.models import StorageUnit
 from readings.series.downsample import downsample
 from readings.storage.reading_batch import microseconds_of
 from readings.time_ranges import TimeRange
-from readings.units.scales import Scale, from_celsius
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from readings.units.scales import Scale, column_from_celsius
 
 # A thousandth of a degree is below any sensor's accuracy and keeps the response small.
 _DECIMALS = 3
@@ -55,20 +50,13 @@ def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
         "start": milliseconds(time_range.start),
         "end": milliseconds(time_range.end),
         "times": times.tolist(),
-        "min": _on_scale(series.min_c, scale),
-        "average": _on_scale(series.average_c, scale),
-        "max": _on_scale(series.max_c, scale),
+        "min": column_from_celsius(series.min_c, scale, _DECIMALS),
+        "average": column_from_celsius(series.average_c, scale, _DECIMALS),
+        "max": column_from_celsius(series.max_c, scale, _DECIMALS),
         "faults": times[series.fault_count > 0].tolist(),
         "gaps": [[milliseconds(gap.start), milliseconds(gap.end)] for gap in series.gaps()],
         "breaks": [milliseconds(each.middle) for each in series.breaks()],
     }
-
-
-def _on_scale(temperatures_c: NDArray[np.float64], scale: Scale) -> list[float | None]:
-    """Return a column of temperatures on `scale`, None for NaN."""
-    on_scale = from_celsius(temperatures_c, scale).round(_DECIMALS)
-    values: list[float | None] = on_scale.tolist()
-    return [None if value != value else value for value in values] if np.isnan(on_scale).any() else values
 
 
 def milliseconds(instant: datetime) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from math import ceil, isnan
-from typing import TYPE_CHECKING, NamedTuple
+from math import ceil
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -61,22 +61,6 @@ _POINT = np.dtype(
 )
 
 
-class Point(NamedTuple):
-    """The readings of one interval, from `first_at` to `last_at`.
-
-    The temperatures are None where no sensor gave a measurement; average_c is weighted by count.
-    """
-
-    first_at: datetime
-    last_at: datetime
-    middle_at: datetime
-    min_c: float | None
-    average_c: float | None
-    max_c: float | None
-    reading_count: int
-    fault_count: int
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class DownsampledSeries:
     """Points as columns of equal length; times in microseconds since 1970, NaN for no temperature.
@@ -103,13 +87,6 @@ class DownsampledSeries:
         """The times at which to draw the points: a single reading's own time."""
         return (self.first_us + self.last_us) // 2
 
-    def points(self) -> list[Point]:
-        """Return the points one by one."""
-        instants = (map(instant_of, us.tolist()) for us in (self.first_us, self.last_us, self.middle_us))
-        temperatures = (map(_or_none, column.tolist()) for column in (self.min_c, self.average_c, self.max_c))
-        counts = (self.reading_count.tolist(), self.fault_count.tolist())
-        return [Point(*each) for each in zip(*instants, *temperatures, *counts, strict=True)]
-
     def gaps(self) -> list[TimeRange]:
         """Return the gaps in order of time."""
         return _time_ranges(self.gap_start_us, self.gap_end_us)
@@ -130,10 +107,6 @@ def _time_ranges(starts_us: NDArray[np.int64], ends_us: NDArray[np.int64]) -> li
         TimeRange(instant_of(start), instant_of(end))
         for start, end in zip(starts_us.tolist(), ends_us.tolist(), strict=True)
     ]
-
-
-def _or_none(number: float) -> float | None:
-    return None if isnan(number) else number
 
 
 def _choose_level(unit: StorageUnit, time_range: TimeRange) -> Level:

@@ -10,18 +10,21 @@ there are more of them than MAX_READINGS, an hour with any measurement is not a 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.db.prepared import Parameters
-from readings.storage.local_days import day_of, start_of_day_sql
+from readings.storage.local_days import day_of, starts_of_days_us
+from readings.storage.sql_arrays import array_of
 from readings.storage.time_weighting import LONGEST_GAP, TIME_WEIGHTS
-from readings.time_ranges import MICROSECOND, TimeRange
+from readings.time_ranges import DAY, MICROSECOND, TimeRange
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from numpy.typing import NDArray
 
 
 # Of more gaps than a chart can show, the longest are returned.
@@ -29,6 +32,7 @@ MAX_GAPS = 1_000
 MAX_READINGS = 50_000
 # Sums of seconds are off by less.
 _ROUNDING_SECONDS = 5e-7
+_EPOCH_DAY = date(1970, 1, 1)
 # The columns of the query, in microseconds since 1970.
 GAP = np.dtype([("start", np.int64), ("end", np.int64)])
 
@@ -36,28 +40,38 @@ GAP = np.dtype([("start", np.int64), ("end", np.int64)])
 def gap_parameters(time_range: TimeRange, zone: ZoneInfo, now: datetime) -> Parameters:
     """Return the parameters of the statement for a unit of a facility in `zone`, except the unit's id."""
     until = max(min(time_range.end, now), time_range.start)
+    first_day = day_of(time_range.start, zone)
+    last_day = day_of(max(until - MICROSECOND, time_range.start), zone)
     return {
         "start": time_range.start,
         "until": until,
-        "first_day": day_of(time_range.start, zone),
-        "last_day": day_of(max(until - MICROSECOND, time_range.start), zone),
-        "zone": zone.key,
+        "first_day": first_day,
+        "last_day": last_day,
+        "day_starts": array_of(_starts_of_days(first_day, last_day + DAY, zone)),
         "earliest": time_range.start - LONGEST_GAP,
         "latest": until,
         "max_readings": MAX_READINGS,
     }
 
 
-# The days whose hours are looked at, and those that are covered completely.
+def _starts_of_days(first: date, last: date, zone: ZoneInfo) -> NDArray[np.int64]:
+    """Return when each of these days begins, in seconds since 1970."""
+    days = np.arange((first - _EPOCH_DAY).days, (last - _EPOCH_DAY).days + 1)
+    return starts_of_days_us(days, zone) // 1_000_000
+
+
+# The days whose hours are looked at, and those that are covered completely. When each begins is a parameter, because
+# PostgreSQL would take most of the time of the query to find that out.
 _DAYS = f"""
 day AS (
-    SELECT {start_of_day_sql("local_date", "%(zone)s")} AS starts_at,
-        {start_of_day_sql("(local_date + 1)", "%(zone)s")} AS ends_at, covered_seconds, is_settled
+    SELECT to_timestamp(starts[number]) AS starts_at, to_timestamp(starts[number + 1]) AS ends_at,
+        covered_seconds, is_settled
     FROM (
-        SELECT local_date, sum(covered_seconds) AS covered_seconds, bool_and(is_settled) AS is_settled
+        SELECT local_date - %(first_day)s::date + 1 AS number, sum(covered_seconds) AS covered_seconds,
+            bool_and(is_settled) AS is_settled
         FROM daily_rollup
         WHERE storage_unit_id = %(unit_id)s AND local_date BETWEEN %(first_day)s AND %(last_day)s GROUP BY 1
-    ) AS total
+    ) AS total, (SELECT %(day_starts)s::bigint[] AS starts) AS given
 ),
 complete_day AS (
     SELECT * FROM day

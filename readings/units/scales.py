@@ -106,6 +106,12 @@ def from_celsius(value_c: Temperatures, scale: Scale | str) -> Temperatures:
     return _rounded(value_c - ABSOLUTE_ZERO_C)
 
 
+def column_from_celsius(temperatures_c: NDArray[np.float64], scale: Scale | str, decimals: int) -> list[float | None]:
+    """Return a column of temperatures in °C in `scale`, rounded, with None for NaN."""
+    values: list[float] = from_celsius(temperatures_c, scale).round(decimals).tolist()
+    return [None if value != value else value for value in values]  # NaN differs from itself
+
+
 def convert(value: Exact, source: Scale | str, target: Scale | str) -> Exact:
     """Convert a temperature from one scale to another; return it unchanged if they are the same."""
     return value if Scale(source) is Scale(target) else from_celsius(to_celsius(value, source), target)
