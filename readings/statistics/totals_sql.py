@@ -29,10 +29,18 @@ def _requested(kind: str) -> str:
         %(buckets)s::date[]) AS requested (unit_id, group_id, first, until, bucket)"""
 
 
-_DAYS = f"""{_requested("date")}
-    JOIN daily_rollup AS rollup ON storage_unit_id = unit_id AND local_date >= first AND local_date < until"""
-_HOURS = f"""{_requested("timestamptz")}
-    JOIN hourly_rollup AS rollup ON storage_unit_id = unit_id AND hour >= first AND hour < until"""
+def _requested_rows(table: str, period: str, kind: str, condition: str = "true") -> str:
+    """Return the rows of a roll-up that are requested.
+
+    LATERAL with OFFSET 0, see readings.storage.time_weighting: of a system with few units the planner would read the
+    whole roll-up for some of its hours.
+    """
+    return f"""{_requested(kind)} CROSS JOIN LATERAL (
+    SELECT * FROM {table}
+    WHERE storage_unit_id = unit_id AND {period} >= first AND {period} < until AND {condition}
+    OFFSET 0
+) AS rollup"""  # noqa: S608  constants only
+
 
 # The bucket of a row of a level, by the name of the bucket.
 _BUCKET_OF_DAY = {
@@ -48,17 +56,19 @@ def _grouped(sensor: bool) -> str:
     return "group_id, rollup.sensor_id" if sensor else "group_id, NULL::int"
 
 
-def _rollup(rows: str, period: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
+def _rollup(table: str, period: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Return the statement that sums a roll-up.
 
     With weights it leaves out what is stale and lists it, by unit and period in the first and the last column, from
     the same snapshot: what becomes stale in between must not be counted on two levels.
     """
+    rows = _requested_rows(table, period, kind)
     if not with_weights:
         return Prepared(f"SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS} FROM {rows} GROUP BY 1, 2, 3")  # noqa: S608
+    stale_rows = _requested_rows(table, period, kind, "NOT is_settled")
     return Prepared(
         f"""
-WITH stale AS MATERIALIZED (SELECT DISTINCT storage_unit_id, {period} FROM {rows} WHERE NOT is_settled)
+WITH stale AS MATERIALIZED (SELECT DISTINCT storage_unit_id, {period} FROM {stale_rows})
 SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS}, {_weight_sums(period)}, NULL AS stale
 FROM {rows}
 WHERE (storage_unit_id, {period}) NOT IN (SELECT * FROM stale)
@@ -71,14 +81,15 @@ SELECT storage_unit_id, NULL, NULL, {NO_COUNTS}, {NO_WEIGHTS}, {period} FROM sta
 @cache
 def days(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Return the statement that sums requested days; with weights, the refreshed ones, and lists the others."""
-    return _rollup(_DAYS, "local_date", _BUCKET_OF_DAY[bucket], by_sensor=by_sensor, with_weights=with_weights)
+    column = _BUCKET_OF_DAY[bucket]
+    return _rollup("daily_rollup", "local_date", "date", column, by_sensor=by_sensor, with_weights=with_weights)
 
 
 @cache
 def hours(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Return the statement that sums requested hours; with weights, the refreshed ones, and lists the others."""
     column = "rollup.hour" if bucket == _HOUR else "requested.bucket"
-    return _rollup(_HOURS, "hour", column, by_sensor=by_sensor, with_weights=with_weights)
+    return _rollup("hourly_rollup", "hour", "timestamptz", column, by_sensor=by_sensor, with_weights=with_weights)
 
 
 def _bucket_of_piece(bucket: str, from_at: str) -> str:
