@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_of_the_only_unit_the_requested_hours_alone_are_read() -> None:
+def test_hours_outside_the_period_are_not_read_of_a_single_unit() -> None:
     unit = StorageUnitFactory()
     store_readings(unit, [5.0] * 3_000, start=NOON - 3_000 * HOUR, every=HOUR)
     statement = totals_sql.hours("", by_sensor=False, with_weights=True)
