@@ -58,7 +58,7 @@ class Run:
         return f"http://localhost:{self.port}" in self.text()
 
     def loaded_customers(self) -> set[str]:
-        """Return the customers whose readings were stored, as the workers' lines say."""
+        """Return the customers for which the workers have logged a loaded delivery."""
         return set(re.findall(r"delivery loaded .* customer=(\w+)", self.text()))
 
     def press_ctrl_c(self) -> int:

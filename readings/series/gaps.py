@@ -60,8 +60,8 @@ def _starts_of_days(first: date, last: date, zone: ZoneInfo) -> NDArray[np.int64
     return starts_of_days_us(days, zone) // 1_000_000
 
 
-# The days whose hours are looked at, and those that are covered completely. When each begins is a parameter, because
-# PostgreSQL would take most of the time of the query to find that out.
+# The days whose hours are looked at, and those that are covered completely. Their beginnings are a parameter: computing
+# them took PostgreSQL half the time of the query.
 _DAYS = f"""
 day AS (
     SELECT to_timestamp(starts[number]) AS starts_at, to_timestamp(starts[number + 1]) AS ends_at,
