@@ -32,7 +32,6 @@ MAX_GAPS = 1_000
 MAX_READINGS = 50_000
 # Sums of seconds are off by less.
 _ROUNDING_SECONDS = 5e-7
-_EPOCH_DAY = date(1970, 1, 1)
 # The columns of the query, in microseconds since 1970.
 GAP = np.dtype([("start", np.int64), ("end", np.int64)])
 
@@ -55,13 +54,13 @@ def gap_parameters(time_range: TimeRange, zone: ZoneInfo, now: datetime) -> Para
 
 
 def _starts_of_days(first: date, last: date, zone: ZoneInfo) -> NDArray[np.int64]:
-    """Return when each of these days begins, in seconds since 1970."""
-    days = np.arange((first - _EPOCH_DAY).days, (last - _EPOCH_DAY).days + 1)
+    """Return when each day from `first` to `last` begins, in seconds since 1970."""
+    days = np.arange(np.datetime64(first), np.datetime64(last + DAY)).astype(np.int64)
     return starts_of_days_us(days, zone) // 1_000_000
 
 
-# The days whose hours are looked at, and those that are covered completely. Their beginnings are a parameter: computing
-# them took PostgreSQL half the time of the query.
+# The days whose hours are looked at, and those that are covered completely. When days begin is a parameter: PostgreSQL
+# spent half the time of the query on computing it.
 _DAYS = f"""
 day AS (
     SELECT to_timestamp(starts[number]) AS starts_at, to_timestamp(starts[number + 1]) AS ends_at,

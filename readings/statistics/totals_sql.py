@@ -32,7 +32,7 @@ def _requested(kind: str) -> str:
 def _requested_rows(table: str, period: str, kind: str, condition: str = "true") -> str:
     """Return the rows of a roll-up that are requested.
 
-    LATERAL with OFFSET 0, see readings.storage.time_weighting: of a system with few units the planner would read the
+    LATERAL with OFFSET 0, see readings.storage.time_weighting: with few units in the system the planner would read the
     whole roll-up for some of its hours.
     """
     return f"""{_requested(kind)} CROSS JOIN LATERAL (
