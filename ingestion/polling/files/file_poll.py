@@ -30,8 +30,6 @@ from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.polling.claims import source_leases
 from ingestion.polling.fetch import FetchedBody, FetchFailure
 from ingestion.polling.files.folder import Folder
-from ingestion.polling.files.s3 import Bucket
-from ingestion.polling.files.sftp import SftpServer
 from ingestion.polling.files.store import MAX_LISTED, FileStore, StoredFile, is_wanted
 from ingestion.polling.source_poll import SourcePoll
 from ingestion.sources.file_places import FilePlace, parse_place
@@ -206,11 +204,16 @@ def newest_file(source: Source) -> Iterator[FetchedBody]:
 
 
 def _store(source: Source, place: FilePlace, stack: ExitStack) -> FileStore:
+    # The libraries of both servers would take a tenth of the time and of the memory of every process at its start.
     match source.ingestion_type:
         case IngestionType.FOLDER:
             return Folder(place)
         case IngestionType.SFTP:
+            from ingestion.polling.files.sftp import SftpServer
+
             return stack.enter_context(SftpServer(source, place))
+    from ingestion.polling.files.s3 import Bucket
+
     return Bucket(source, place)
 
 
