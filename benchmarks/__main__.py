@@ -72,6 +72,7 @@ def _benchmarks() -> dict[str, Callable[[Results], None]]:
         polling,
         rest_api,
         sealing,
+        starting,
         storing,
         trail,
     )
@@ -88,6 +89,7 @@ def _benchmarks() -> dict[str, Callable[[Results], None]]:
         "sealing": sealing.run,
         "trail": trail.run,
         "polling": polling.run,
+        "starting": starting.run,
     }
 
 

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,12 +179,11 @@ def customers_with_readings(run: Run) -> set[str]:
 
 def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_run: Callable[[], Run]) -> None:
     run = start_run()
-    began = time.monotonic()
     wait_until("the web process answers", run.is_answering, seconds=120)
     wait_until("it says where to look", run.is_announced, seconds=10)
     assert "Sign in as" in run.text()
+    # How long that may take is measured by the benchmark `starting`: here other tests use the same cores.
     wait_until("ten customers have readings", lambda: len(run.loaded_customers()) == 10, seconds=60)
-    assert time.monotonic() - began < 60
     assert len(customers_with_readings(run)) == 10
 
     assert run.press_ctrl_c() == 0

@@ -24,7 +24,7 @@ STOP_SECONDS = 15.0
 def serving() -> Iterator[int]:
     """Serve the benchmark's database with gunicorn and yield the port."""
     with tempfile.TemporaryDirectory(prefix="bench-web-", ignore_cleanup_errors=True) as data_dir:
-        port = _free_port()
+        port = free_port()
         environment = os.environ | {"PORT": str(port), "DATA_DIR": data_dir, "LOG_LEVEL": "WARNING", "DEMO": "true"}
         subprocess.run(
             [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"],
@@ -45,7 +45,8 @@ def serving() -> Iterator[int]:
             process.wait(STOP_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
