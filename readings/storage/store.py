@@ -24,7 +24,7 @@ from readings.storage import few_readings, many_readings, store_sql
 from readings.storage.archive.reading import recall
 from readings.storage.archive.state import LOOKED_UP_AFTER
 from readings.storage.known_readings import find_known, is_other_measurement
-from readings.storage.partitions import ensure_partitions, month_start
+from readings.storage.partitions import ensure_partitions, month_start, partition_name
 from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
 
 # Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
@@ -89,8 +89,7 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     """
     if not len(columns):
         return StoreResult()
-    lock_units(np.unique(columns.storage_unit_id).tolist())
-    ensure_partitions(_months(columns.recorded_at_us))
+    _lock_units_to_store(np.unique(columns.storage_unit_id).tolist(), _months(columns.recorded_at_us))
     _recall(columns)
     firsts, repeats, keys_of_repeats = columns.in_key_order()
     batch = columns.take(firsts)
@@ -119,7 +118,21 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
 
 def lock_units(unit_ids: list[int]) -> None:
     """Take the lock that serialises storing for these units until the transaction ends. Raise UnknownUnits."""
-    unknown = set(unit_ids) - {unit_id for (unit_id,) in store_sql.LOCK_UNITS.rows([unit_ids])}
+    _refuse_unknown(unit_ids, store_sql.LOCK_UNITS.rows([unit_ids]))
+
+
+def _lock_units_to_store(unit_ids: list[int], months: list[datetime]) -> None:
+    """Lock the units, and create the partitions of these months if they are missing. Raise UnknownUnits."""
+    parameters = {"unit_ids": unit_ids, "partition": partition_name(months[0])}
+    locked = store_sql.LOCK_UNITS_TO_STORE.rows(parameters)
+    _refuse_unknown(unit_ids, locked)
+    has_partition = all(exists for _, exists in locked)
+    if len(months) > 1 or not has_partition:
+        ensure_partitions(months)
+
+
+def _refuse_unknown(unit_ids: list[int], locked: list[Row]) -> None:
+    unknown = set(unit_ids) - {unit_id for unit_id, *_ in locked}
     if unknown:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
 

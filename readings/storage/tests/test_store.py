@@ -210,7 +210,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_units(
     sensors = [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(5):
             stored(*batch)
 
 
@@ -221,7 +221,7 @@ def test_the_number_of_queries_for_many_rows_does_not_depend_on_the_number_of_un
     sensors = [SensorFactory(storage_unit__facility=sensor.storage_unit.facility) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(7):
             stored(*batch)
 
 
