@@ -301,6 +301,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "readings.latestreading": _DERIVED,
     "readings.hourlyrollup": _DERIVED,
     "readings.dailyrollup": _DERIVED,
+    "readings.readingcount": _DERIVED,
     "readings.rolluprebuild": _WORK,
     "readings.archivedmonth": _ARCHIVE,
     "readings.archivefile": _ARCHIVE,

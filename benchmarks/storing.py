@@ -52,7 +52,7 @@ DROP TABLE IF EXISTS bare_reading;
 CREATE TABLE bare_reading (LIKE reading INCLUDING ALL) PARTITION BY RANGE (recorded_at);
 CREATE TABLE bare_reading_all PARTITION OF bare_reading DEFAULT
 """
-EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading"
+EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading, reading_count"
 
 
 def run(results: Results) -> None:

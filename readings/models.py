@@ -335,6 +335,20 @@ class DailyRollup(Rollup):
         return f"{self.storage_unit_id} {self.local_date}"
 
 
+class ReadingCount(models.Model):
+    """How many readings a unit has before a date; see `readings.storage.reading_counts`."""
+
+    storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    before = models.DateField(help_text="The first date at the facility that is not counted.")
+    reading_count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "reading_count"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} before {self.before}"
+
+
 class RollupRebuild(Attempted):
     """A request to rebuild a unit's roll-ups, because its facility's days or its staleness limit changed."""
 

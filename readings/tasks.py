@@ -10,6 +10,7 @@ from readings.configuration import retention
 from readings.storage.archive.due import archive_due
 from readings.storage.archive.state import AlreadyArchiving
 from readings.storage.partitions import close_partitions, ensure_partitions_ahead
+from readings.storage.reading_counts import count_readings
 from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 
@@ -37,6 +38,14 @@ def make_partitions() -> None:
     created, closed = ensure_partitions_ahead(), close_partitions()
     if created or closed:
         logger.info("partitions created or closed", created=created, closed=closed)
+
+
+@shared_task
+def count_earlier_readings() -> None:
+    """Count the readings of earlier months, which the totals of lists begin with."""
+    counted = count_readings()
+    if counted:
+        logger.info("earlier readings counted", units=counted)
 
 
 @shared_task(soft_time_limit=ARCHIVE_SOFT_SECONDS, time_limit=ARCHIVE_HARD_SECONDS)

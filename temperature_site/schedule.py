@@ -127,6 +127,13 @@ ENTRIES = (
         description="Creates the coming months' partitions of the readings table and closes those of past ones.",
     ),
     ScheduleEntry(
+        name="Count earlier readings",
+        task="readings.tasks.count_earlier_readings",
+        seconds=600,
+        expires=600,
+        description="Counts the readings of earlier months, so that totals of lists sum only the days since.",
+    ),
+    ScheduleEntry(
         name="Archive readings",
         task="readings.tasks.archive_readings",
         seconds=3600,

@@ -12,6 +12,7 @@ from django.db import connection
 
 from readings.storage.partitions import ensure_partitions, months_between
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
+from readings.storage.reading_counts import count_readings
 from readings.storage.rollups import settle
 from readings.storage.store import store
 
@@ -25,7 +26,7 @@ UnitSensors = list[tuple[int, int]]
 
 
 def fill(unit_sensors: UnitSensors, readings: int, until: datetime | None = None) -> None:
-    """Store this many one-minute readings of the units up to a time, now by default, and refresh the roll-ups."""
+    """Store this many one-minute readings of the units up to a time, now by default; do what beat has done since."""
     minutes = readings // len(unit_sensors)
     newest = until or datetime.now(UTC).replace(second=0, microsecond=0)
     first = newest - timedelta(minutes=minutes)
@@ -37,6 +38,7 @@ def fill(unit_sensors: UnitSensors, readings: int, until: datetime | None = None
         parts = [(unit_sensors[number::processes], first, minutes) for number in range(processes)]
         with multiprocessing.get_context("spawn").Pool(processes, initializer=django.setup) as pool:
             pool.starmap(_store, parts)
+    count_readings()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 

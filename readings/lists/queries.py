@@ -234,10 +234,19 @@ def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | N
     )
 
 
-# Every day of a unit has its row, whatever the zone: no raw reading is counted.
+# Every day of a unit has its row, whatever the zone: no raw reading is counted. Days before the counts of the units are
+# not read, if all of them have one up to the same date.
 COUNT_OF_DAYS = Prepared("""
-SELECT coalesce(sum(reading_count), 0), coalesce(sum(reading_count) FILTER (WHERE local_date >= %(yesterday)s), 0)
-FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)
+WITH counted AS (
+    SELECT count(*) = cardinality(%(unit_ids)s::int[]) AND min(before) = max(before) AS is_known,
+        min(before) AS before, sum(reading_count) AS reading_count
+    FROM reading_count WHERE storage_unit_id = ANY(%(unit_ids)s::int[])
+)
+SELECT coalesce((SELECT reading_count FROM counted WHERE is_known), 0) + coalesce(sum(reading_count), 0),
+    coalesce(sum(reading_count) FILTER (WHERE local_date >= %(yesterday)s), 0)
+FROM daily_rollup
+WHERE storage_unit_id = ANY(%(unit_ids)s::int[])
+    AND local_date >= coalesce((SELECT before FROM counted WHERE is_known), '-infinity')
 """)
 COUNT_ROWS = """
 SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
