@@ -63,13 +63,15 @@ _READINGS_OF_PART = """LATERAL (
         WHERE storage_unit_id = part_of_piece.storage_unit_id
             AND recorded_at >= part_of_piece.from_at AND recorded_at < part_of_piece.to_at
             AND recorded_at BETWEEN %(earliest)s AND %(latest)s
-        UNION ALL (
-            SELECT DISTINCT ON (sensor_id) sensor_id, recorded_at, temperature_c FROM reading
-            WHERE storage_unit_id = part_of_piece.storage_unit_id
+        UNION ALL
+        SELECT newest.* FROM sensor CROSS JOIN LATERAL (
+            SELECT sensor_id, recorded_at, temperature_c FROM reading
+            WHERE storage_unit_id = part_of_piece.storage_unit_id AND sensor_id = sensor.id
                 AND recorded_at > part_of_piece.from_at - staleness_limit AND recorded_at < part_of_piece.from_at
                 AND recorded_at BETWEEN %(earliest)s AND %(latest)s
-            ORDER BY sensor_id, recorded_at DESC
-        )
+            ORDER BY recorded_at DESC LIMIT 1
+        ) AS newest
+        WHERE sensor.storage_unit_id = part_of_piece.storage_unit_id
         OFFSET 0
     ) AS reading"""
 
