@@ -20,6 +20,7 @@ from readings.statistics import totals_sql
 from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
+from readings.storage.sql_arrays import array_of_list
 from readings.storage.time_weighting import LONGEST_GAP
 from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, split_at_hours
 
@@ -138,7 +139,8 @@ class _Summing:
         bounds = {"counted_from": earliest, "earliest": earliest - LONGEST_GAP, "latest": latest}
         read = partial(self._statement(totals_sql.raw).table, parameters | bounds)
         spans = {(piece.time_range.start, piece.time_range.end) for piece in pieces}
-        self._add(*with_archived(set(parameters["unit_ids"]), spans, read, reaches_back=self._with_weights))
+        unit_ids = {piece.requested.unit_id for piece in pieces}
+        self._add(*with_archived(unit_ids, spans, read, reaches_back=self._with_weights))
 
     def _cut(self, time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[tuple[TimeRange, date | None]]]:
         """Return the whole days of `time_range`, and the remainders with the bucket each lies in."""
@@ -198,9 +200,9 @@ def _hours_of(pieces: list[_Piece], stale: list[tuple[int, datetime]]) -> Iterat
 def _parameters(rows: Iterable[tuple[RequestedUnit, date, date, date | None]]) -> Parameters:
     requested, firsts, ends, buckets = zip(*rows, strict=True)
     return {
-        "unit_ids": [each.unit_id for each in requested],
-        "group_ids": [each.group for each in requested],
-        "firsts": list(firsts),
-        "ends": list(ends),
-        "buckets": list(buckets),
+        "unit_ids": array_of_list([each.unit_id for each in requested]),
+        "group_ids": array_of_list([each.group for each in requested]),
+        "firsts": array_of_list(firsts),
+        "ends": array_of_list(ends),
+        "buckets": array_of_list(buckets),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -59,3 +60,12 @@ def array_of(values: Column) -> str:
     if values.dtype.kind == "f":
         text = text.replace("nan", "NULL")
     return f"{{{text}}}"
+
+
+def array_of_list(values: Sequence[int | date | None]) -> str:
+    """Return PostgreSQL's text of an array of numbers, dates or aware instants, many of which are equal.
+
+    Of a list, psycopg would make an expression for each of its values, which PostgreSQL would evaluate one by one.
+    """
+    texts = {value: "NULL" if value is None else f"{value}" for value in set(values)}
+    return f"{{{','.join([texts[value] for value in values])}}}"
