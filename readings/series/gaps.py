@@ -18,7 +18,7 @@ import numpy as np
 from core.db.prepared import Parameters
 from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.sql_arrays import array_of
-from readings.storage.time_weighting import LONGEST_GAP, TIME_WEIGHTS
+from readings.storage.time_weighting import LONGEST_GAP, WEIGHTED
 from readings.time_ranges import DAY, MICROSECOND, TimeRange
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def gaps_sql(*, with_days: bool) -> str:
     """
     return f"""
 WITH {_pieces_sql(with_days)},
-{TIME_WEIGHTS},
+{WEIGHTED},
 covered AS (
     SELECT range_agg(period) AS periods FROM (
         SELECT tstzrange(starts_at, ends_at) AS period FROM complete_day

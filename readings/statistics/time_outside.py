@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from core.db.prepared import Parameters
 from core.db.replica import read_connection
 from readings.storage.archive.reading import with_archived
-from readings.storage.time_weighting import LONGEST_GAP, TIME_WEIGHTS
+from readings.storage.time_weighting import LONGEST_GAP, WEIGHTED
 from readings.time_ranges import TimeRange
 from readings.units.comparison import ROUNDING_K
 
@@ -113,7 +113,7 @@ piece AS (
     SELECT %(unit_id)s::int AS storage_unit_id, from_at, to_at
     FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS piece (from_at, to_at)
 ),
-{TIME_WEIGHTS},
+{WEIGHTED},
 judged_piece AS MATERIALIZED (
     SELECT from_at, low, high, low_critical, high_critical, sensor_policy, named_sensor_id
     FROM piece JOIN period ON from_at >= valid_from AND from_at < valid_until

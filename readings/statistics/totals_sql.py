@@ -96,15 +96,15 @@ def _bucket_of_piece(bucket: str, from_at: str) -> str:
     return f"date_trunc('hour', {from_at}, 'UTC')" if bucket == _HOUR else "requested.bucket"
 
 
-# LATERAL with OFFSET 0: see readings.storage.time_weighting.
+# LATERAL with OFFSET 0: see readings.storage.time_weighting. Each period is summed by itself, as that needs no sorting.
 def _raw_counts(requested: str, bucket: str, *, by_sensor: bool, weights: str = "") -> str:
     return f"""
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_READINGS}{weights}
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_ROWS}{weights}
 FROM {requested} CROSS JOIN LATERAL (
-    SELECT * FROM reading
+    SELECT sensor_id, {COUNTS_OF_READINGS} FROM reading
     WHERE storage_unit_id = unit_id AND recorded_at >= first AND recorded_at < until
         AND recorded_at BETWEEN %(counted_from)s::timestamptz AND %(latest)s::timestamptz
-    OFFSET 0
+    GROUP BY sensor_id OFFSET 0
 ) AS rollup
 GROUP BY 1, 2, 3"""  # noqa: S608  constants only
 

@@ -60,73 +60,84 @@ def longest_staleness_limit_sql(unit_id: str, since: str) -> str:
 # how few rows a time range joins and would read whole partitions. This way it looks up each part in the primary key.
 _READINGS_OF_PART = """LATERAL (
         SELECT sensor_id, recorded_at, temperature_c FROM reading
-        WHERE storage_unit_id = part_of_piece.storage_unit_id
-            AND recorded_at >= part_of_piece.from_at AND recorded_at < part_of_piece.to_at
+        WHERE storage_unit_id = piece.storage_unit_id AND recorded_at >= part.from_at AND recorded_at < part.to_at
             AND recorded_at BETWEEN %(earliest)s AND %(latest)s
         UNION ALL
         SELECT newest.* FROM sensor CROSS JOIN LATERAL (
             SELECT sensor_id, recorded_at, temperature_c FROM reading
-            WHERE storage_unit_id = part_of_piece.storage_unit_id AND sensor_id = sensor.id
-                AND recorded_at > part_of_piece.from_at - staleness_limit AND recorded_at < part_of_piece.from_at
+            WHERE storage_unit_id = piece.storage_unit_id AND sensor_id = sensor.id
+                AND recorded_at > part.from_at - staleness_limit AND recorded_at < part.from_at
                 AND recorded_at BETWEEN %(earliest)s AND %(latest)s
             ORDER BY recorded_at DESC LIMIT 1
         ) AS newest
-        WHERE sensor.storage_unit_id = part_of_piece.storage_unit_id
+        WHERE sensor.storage_unit_id = piece.storage_unit_id
         OFFSET 0
     ) AS reading"""
 
-# `piece` is a relation of (storage_unit_id, from_at, to_at), a half-open period. It is cut where limits changed, so
-# that the staleness limit is constant in every part. Sums are taken in order of time, so that the same readings give
-# the same digits in any order of arrival. Nothing is joined after the readings are fetched: the planner takes thousands
-# of pieces for one, and would try all pairs. The parts are MATERIALIZED, or the view's subqueries would run for every
+# When the measurements of a `piece` are valid. The piece is cut where limits changed, so that the staleness limit is
+# constant in every part. The parts are found in a query with OFFSET 0, or the view's subqueries would run for every
 # reading.
-TIME_WEIGHTS = f"""
+_VALID_IN_PIECE = f"""
+    SELECT *, date_part('epoch', valid_until - valid_from) AS seconds
+    FROM (
+        SELECT sensor_id, temperature_c, greatest(recorded_at, part.from_at) AS valid_from,
+            least(
+                lead(recorded_at) OVER (PARTITION BY part.from_at, sensor_id ORDER BY recorded_at),
+                recorded_at + staleness_limit,
+                part.to_at,
+                (SELECT retired_at FROM retirement WHERE retirement.id = reading.sensor_id)
+            ) AS valid_until
+        FROM (
+            SELECT greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
+                make_interval(secs => gap_limit_seconds) AS staleness_limit
+            FROM limit_period
+            WHERE limit_period.storage_unit_id = piece.storage_unit_id
+                AND valid_from < piece.to_at AND valid_until > piece.from_at
+            OFFSET 0
+        ) AS part
+        CROSS JOIN {_READINGS_OF_PART}
+    ) AS valid
+    WHERE temperature_c IS NOT NULL AND valid_until > valid_from"""  # noqa: S608  constants only
+
+_RETIREMENT = """
 retirement AS MATERIALIZED (
     SELECT id, retired_at FROM sensor
     WHERE retired_at IS NOT NULL AND storage_unit_id IN (SELECT storage_unit_id FROM piece)
-),
-part_of_piece AS MATERIALIZED (
-    SELECT piece.storage_unit_id, piece.from_at AS piece_from_at, piece.to_at AS piece_to_at,
-        greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
-        make_interval(secs => gap_limit_seconds) AS staleness_limit
-    FROM piece JOIN limit_period ON limit_period.storage_unit_id = piece.storage_unit_id
-        AND valid_from < piece.to_at AND valid_until > piece.from_at
-),
-valid AS (
-    SELECT part_of_piece.storage_unit_id, piece_from_at AS from_at, piece_to_at AS to_at, sensor_id, temperature_c,
-        greatest(recorded_at, part_of_piece.from_at) AS valid_from,
-        least(
-            lead(recorded_at) OVER (
-                PARTITION BY part_of_piece.storage_unit_id, piece_from_at, piece_to_at, part_of_piece.from_at, sensor_id
-                ORDER BY recorded_at
-            ),
-            recorded_at + staleness_limit,
-            part_of_piece.to_at,
-            (SELECT retired_at FROM retirement WHERE retirement.id = reading.sensor_id)
-        ) AS valid_until
-    FROM part_of_piece
-        CROSS JOIN {_READINGS_OF_PART}
-),
+)"""
+
+# `piece` is a relation of (storage_unit_id, from_at, to_at), a half-open period. `weighted` has a row of each
+# measurement that is valid in a piece: from `valid_from` to `valid_until`, for `seconds`.
+WEIGHTED = f"""{_RETIREMENT},
 weighted AS (
-    SELECT *, date_part('epoch', valid_until - valid_from) AS seconds
-    FROM valid WHERE temperature_c IS NOT NULL AND valid_until > valid_from
-),
--- The time a reading covers that no earlier one does: sensors of one unit cover the same time only once.
-covering AS (
-    SELECT *, greatest(0, date_part('epoch', valid_until - greatest(valid_from, max(valid_until) OVER before)))
-        AS newly_covered_seconds
-    FROM weighted
-    WINDOW before AS (
-        PARTITION BY storage_unit_id, from_at, to_at ORDER BY valid_from, sensor_id
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
-),
+    SELECT piece.storage_unit_id, from_at, to_at, valid.*
+    FROM piece CROSS JOIN LATERAL ({_VALID_IN_PIECE}
+        OFFSET 0
+    ) AS valid
+)
+"""  # noqa: S608  constants only
+
+# `weights` has the sums of each `piece` and sensor. They are computed piece by piece: sorting the few readings of each
+# takes less time than sorting those of all. Sums are taken in order of time, so that the same readings give the same
+# digits in any order of arrival. The time a reading covers is that which no earlier one does: sensors of one unit cover
+# the same time only once.
+TIME_WEIGHTS = f"""{_RETIREMENT},
 weights AS (
-    SELECT storage_unit_id, from_at, to_at, sensor_id,
-        sum(seconds ORDER BY valid_from) AS weighted_seconds,
-        sum(seconds * temperature_c ORDER BY valid_from) AS weighted_sum_c,
-        sum(seconds * {ARRHENIUS_SQL} ORDER BY valid_from) AS weighted_arrhenius,
-        sum(newly_covered_seconds ORDER BY valid_from) AS covered_seconds
-    FROM covering GROUP BY 1, 2, 3, 4
+    SELECT piece.storage_unit_id, from_at, to_at, weight.*
+    FROM piece CROSS JOIN LATERAL (
+        SELECT sensor_id,
+            sum(seconds ORDER BY valid_from) AS weighted_seconds,
+            sum(seconds * temperature_c ORDER BY valid_from) AS weighted_sum_c,
+            sum(seconds * {ARRHENIUS_SQL} ORDER BY valid_from) AS weighted_arrhenius,
+            sum(newly_covered_seconds ORDER BY valid_from) AS covered_seconds
+        FROM (
+            SELECT *, greatest(0, date_part('epoch', valid_until - greatest(valid_from, max(valid_until) OVER before)))
+                AS newly_covered_seconds
+            FROM ({_VALID_IN_PIECE}
+            ) AS weighted
+            WINDOW before AS (ORDER BY valid_from, sensor_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        ) AS covering
+        GROUP BY sensor_id
+        OFFSET 0
+    ) AS weight
 )
 """  # noqa: S608  constants only
