@@ -42,7 +42,7 @@ def make_partitions() -> None:
 
 @shared_task
 def count_earlier_readings() -> None:
-    """Count the readings of earlier months, which the totals of lists begin with."""
+    """Count the readings of earlier weeks, which the totals of lists begin with."""
     counted = count_readings()
     if counted:
         logger.info("earlier readings counted", units=counted)

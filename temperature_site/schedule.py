@@ -131,7 +131,7 @@ ENTRIES = (
         task="readings.tasks.count_earlier_readings",
         seconds=600,
         expires=600,
-        description="Counts the readings of earlier months, so that totals of lists sum only the days since.",
+        description="Counts the readings of earlier weeks, so that totals of lists sum only the days since.",
     ),
     ScheduleEntry(
         name="Archive readings",

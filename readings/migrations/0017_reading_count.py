@@ -10,12 +10,12 @@ BEGIN
 END
 $$;
 CREATE TRIGGER day_added AFTER INSERT ON daily_rollup FOR EACH ROW
-    WHEN (NEW.local_date < CURRENT_DATE - 30 AND NEW.reading_count <> 0) EXECUTE FUNCTION delete_reading_count();
+    WHEN (NEW.local_date < CURRENT_DATE - 10 AND NEW.reading_count <> 0) EXECUTE FUNCTION delete_reading_count();
 CREATE TRIGGER day_changed AFTER UPDATE ON daily_rollup FOR EACH ROW
-    WHEN (OLD.local_date < CURRENT_DATE - 30 AND NEW.reading_count <> OLD.reading_count)
+    WHEN (OLD.local_date < CURRENT_DATE - 10 AND NEW.reading_count <> OLD.reading_count)
     EXECUTE FUNCTION delete_reading_count();
 CREATE TRIGGER day_deleted AFTER DELETE ON daily_rollup FOR EACH ROW
-    WHEN (OLD.local_date < CURRENT_DATE - 30 AND OLD.reading_count <> 0) EXECUTE FUNCTION delete_reading_count();
+    WHEN (OLD.local_date < CURRENT_DATE - 10 AND OLD.reading_count <> 0) EXECUTE FUNCTION delete_reading_count();
 """
 NO_TRIGGERS = """
 DROP TRIGGER day_added ON daily_rollup;

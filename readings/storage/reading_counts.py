@@ -2,7 +2,7 @@
 
 Otherwise each page of a list would sum every day of every unit: 69,000 rows for 94 units after two years.
 
-A count ends at the beginning of a month that is at least `LEAST_AGE_DAYS` ago. A trigger deletes it when an earlier day
+A count ends at the beginning of a week that is at least `LEAST_AGE_DAYS` ago. A trigger deletes it when an earlier day
 of its unit changes, whoever changes it: processes of an earlier version, too. Until the unit is counted again, all of
 its days are summed. The trigger looks at days older than `WATCHED_AGE_DAYS`, so that what is usually stored costs
 nothing; the difference is more than clocks and time zones can differ by.
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 
-LEAST_AGE_DAYS = 35
+LEAST_AGE_DAYS = 14
 # In the triggers of the migration.
-WATCHED_AGE_DAYS = 30
+WATCHED_AGE_DAYS = 10
 UNITS_A_BATCH = 500
 
 
 def count_readings() -> int:
-    """Count the readings of units that have no count, or an earlier month's; return the number of these units.
+    """Count the readings of units that have no count, or an earlier week's; return the number of these units.
 
     Runs in small transactions of its own. Units that are being stored to are left to the next run.
     """
@@ -40,7 +40,7 @@ def _count_batch(last_id: int) -> list[int]:
     return unit_ids
 
 
-_BEFORE = f"date_trunc('month', CURRENT_DATE - {LEAST_AGE_DAYS})::date"
+_BEFORE = f"date_trunc('week', CURRENT_DATE - {LEAST_AGE_DAYS})::date"
 # Locked as for storing: a day that another transaction is changing would be counted without the change.
 LOCK_UNCOUNTED_UNITS = f"""
 SELECT id FROM storage_unit

@@ -1,4 +1,4 @@
-"""Counts of earlier months: the total of a list is what is stored, whatever has been counted."""
+"""Counts of earlier weeks: the total of a list is what is stored, whatever has been counted."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def counts() -> list[int]:
     return list(ReadingCount.objects.order_by("pk").values_list("reading_count", flat=True))
 
 
-def test_the_readings_of_earlier_months_are_counted(unit: StorageUnit) -> None:
+def test_the_readings_of_earlier_weeks_are_counted(unit: StorageUnit) -> None:
     (count,) = ReadingCount.objects.all()
-    assert count.before == (noon(LEAST_AGE_DAYS)).date().replace(day=1)
+    two_weeks_ago = noon(LEAST_AGE_DAYS).date()
+    assert count.before == two_weeks_ago - two_weeks_ago.weekday() * DAY
     assert count.reading_count == Reading.objects.filter(recorded_at__date__lt=count.before).count() > 0
     assert total() == 100
 
@@ -73,9 +74,9 @@ def test_days_that_are_counted_are_not_read_again(unit: StorageUnit) -> None:
     assert "Rows Removed by Filter" not in plan
 
 
-def test_a_new_month_adds_to_what_was_counted(unit: StorageUnit) -> None:
+def test_a_new_week_adds_to_what_was_counted(unit: StorageUnit) -> None:
     (count,) = ReadingCount.objects.all()
-    earlier = (count.before - DAY).replace(day=1)
+    earlier = count.before - 7 * DAY
     own = Reading.objects.filter(recorded_at__date__gte=earlier, recorded_at__date__lt=count.before).count()
     ReadingCount.objects.update(before=earlier, reading_count=1_000_000)
     assert count_readings() == 1
