@@ -22,7 +22,7 @@ from django.utils import timezone
 from core.db.prepared import Row
 from readings.storage import few_readings, many_readings, store_sql
 from readings.storage.archive.reading import recall
-from readings.storage.archive.state import LOOKED_UP_AFTER
+from readings.storage.archive.state import LOOKED_UP_AFTER, may_be_archived
 from readings.storage.known_readings import find_known, is_other_measurement
 from readings.storage.partitions import ensure_partitions, month_start, partition_name
 from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
@@ -127,7 +127,8 @@ def _lock_units_to_store(unit_ids: list[int], months: list[datetime]) -> None:
     locked = store_sql.LOCK_UNITS_TO_STORE.rows(parameters)
     _refuse_unknown(unit_ids, locked)
     has_partition = all(exists for _, exists in locked)
-    if len(months) > 1 or not has_partition:
+    # PostgreSQL looked before it waited for the locks: a month that may be archived can have lost its partition since.
+    if len(months) > 1 or not has_partition or may_be_archived(months[0]):
         ensure_partitions(months)
 
 

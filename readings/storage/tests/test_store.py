@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Sensor
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.storage import store as store_module
-from readings.storage.partitions import existing_partitions
+from readings.storage.partitions import existing_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import NewSpan, StoreResult, UnknownUnits, store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
@@ -210,7 +211,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_units(
     sensors = [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             stored(*batch)
 
 
@@ -221,8 +222,17 @@ def test_the_number_of_queries_for_many_rows_does_not_depend_on_the_number_of_un
     sensors = [SensorFactory(storage_unit__facility=sensor.storage_unit.facility) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             stored(*batch)
+
+
+def test_the_partition_of_this_month_is_looked_up_with_the_locks(
+    sensor: Sensor, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    first, second = (month_start(timezone.now()) + timedelta(minutes=minute) for minute in range(2))
+    stored(ReadingRow(sensor.storage_unit_id, sensor.pk, first, 5.0))
+    with django_assert_num_queries(5):
+        stored(ReadingRow(sensor.storage_unit_id, sensor.pk, second, 5.0))
 
 
 def test_the_months_of_a_batch_are_looked_up_without_other_partitions(sensor: Sensor) -> None:
