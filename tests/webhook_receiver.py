@@ -58,7 +58,10 @@ class WebhookReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed before it had sent all of it
+                    return
                 delivery = Delivery({name.lower(): value for name, value in self.headers.items()}, body)
                 receiver.deliveries.append(delivery)
                 answer = receiver.answer(delivery)
