@@ -336,7 +336,7 @@ class DailyRollup(Rollup):
 
 
 class ReadingCount(models.Model):
-    """How many readings a unit has before a date; see `readings.storage.reading_counts`."""
+    """How many readings a unit has before a date; see `readings.reading_counts`."""
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
     before = models.DateField(help_text="The first date at the facility that is not counted.")

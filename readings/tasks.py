@@ -7,10 +7,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from readings.configuration import retention
+from readings.reading_counts import count_readings
 from readings.storage.archive.due import archive_due
 from readings.storage.archive.state import AlreadyArchiving
 from readings.storage.partitions import close_partitions, ensure_partitions_ahead
-from readings.storage.reading_counts import count_readings
 from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 

@@ -10,9 +10,9 @@ import django
 import numpy as np
 from django.db import connection
 
+from readings.reading_counts import count_readings
 from readings.storage.partitions import ensure_partitions, months_between
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
-from readings.storage.reading_counts import count_readings
 from readings.storage.rollups import settle
 from readings.storage.store import store
 

@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-# Fires for days of which readings may have been counted; see `readings.storage.reading_counts`.
+# Fires for days of which readings may have been counted; see `readings.reading_counts`.
 TRIGGERS = """
 CREATE OR REPLACE FUNCTION delete_reading_count() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

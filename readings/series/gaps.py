@@ -59,7 +59,7 @@ def _starts_of_days(first: date, last: date, zone: ZoneInfo) -> NDArray[np.int64
     return starts_of_days_us(days, zone) // 1_000_000
 
 
-# The days whose hours are looked at, and those that are covered completely. When days begin is a parameter: PostgreSQL
+# The days to search hour by hour, and those that are covered completely. When days begin is a parameter: PostgreSQL
 # spent half the time of the query on computing it.
 _DAYS = f"""
 day AS (

@@ -19,8 +19,8 @@ from customers.models import Sensor, StorageUnit
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import COUNT_OF_DAYS, Listing
 from readings.models import Reading, ReadingCount
+from readings.reading_counts import LEAST_AGE_DAYS, WATCHED_AGE_DAYS, count_readings
 from readings.storage.reading_batch import ReadingBatch
-from readings.storage.reading_counts import LEAST_AGE_DAYS, WATCHED_AGE_DAYS, count_readings
 from readings.storage.rollups import rebuild, recount
 from readings.storage.store import store
 from readings.tasks import count_earlier_readings
