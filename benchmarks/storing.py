@@ -21,8 +21,8 @@ from django.utils import timezone
 
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
-from readings.storage import known_readings
 from readings.storage import store as store_module
+from readings.storage.known_readings import look_up
 from readings.storage.reading_batch import COPY_FIELDS, ReadingBatch, microseconds_of
 from readings.storage.store import store
 
@@ -73,7 +73,7 @@ def run(results: Results) -> None:
 def _run_mechanisms(results: Results, columns: ReadingBatch) -> None:
     """Measure storing with and without each mechanism of large batches, in turn."""
     by_arrays = patch.object(store_module, "FEW_ROWS", len(columns))
-    looked_up = patch.object(known_readings, "LOOKED_UP_ROWS", len(columns))
+    looked_up = patch.object(store_module, "find_known", look_up)
     for name, is_stored, without in (("COPY and sums by NumPy", False, by_arrays), ("fetching", True, looked_up)):
         on: list[float] = []
         off: list[float] = []

@@ -9,13 +9,14 @@ batch, its rows are looked up all the same.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
-from core.db.prepared import Parameters, Prepared
+from core.db.prepared import Parameters, Prepared, Row
 from readings.storage.reading_batch import (
     COPY_HEADER,
     COPY_TRAILER,
@@ -32,8 +33,6 @@ from readings.storage.sql_arrays import array_of, instants, parameters_of, rows_
 
 # A difference below a millionth of a degree is the same measurement sent in another scale.
 SAME_MEASUREMENT_K = 1e-6
-# Up to so many rows looking them up takes less time than fetching.
-LOOKED_UP_ROWS = 200
 # Fetching so many readings for each row of the batch takes as long as looking up the row.
 FETCHED_PER_ROW, FETCHED_AT_LEAST = 4, 1_000
 _NEVER = np.iinfo(np.int64).min
@@ -50,13 +49,18 @@ ORDER BY number
 SENT = {"storage_unit_id": "int", "sensor_id": "int", "recorded_at": "timestamptz", "row_index": "int"}
 
 
-def _lookup(table: str) -> str:
+def look_up_sql(sent: str) -> str:
+    """Return SQL for the indexes and stored temperatures of the `sent` rows whose key is stored."""
+    return f"{_of_table('reading', sent)} UNION ALL {_of_table('future_reading', sent)}"
+
+
+def _of_table(table: str, sent: str) -> str:
     """Return SQL for the rows whose key is in a table of readings: by LATERAL with OFFSET 0 one lookup per row.
 
     The bounds leave out the partitions of other months before any is opened.
     """
     return f"""
-SELECT row_index, stored.temperature_c FROM {rows_sql("sent", SENT)} CROSS JOIN LATERAL (
+SELECT row_index, stored.temperature_c FROM {sent} CROSS JOIN LATERAL (
     SELECT temperature_c FROM {table}
     WHERE storage_unit_id = sent.storage_unit_id AND recorded_at = sent.recorded_at AND sensor_id = sent.sensor_id
         AND recorded_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
@@ -64,7 +68,7 @@ SELECT row_index, stored.temperature_c FROM {rows_sql("sent", SENT)} CROSS JOIN 
 ) AS stored"""  # noqa: S608  constants only
 
 
-LOOK_UP = Prepared(f"{_lookup('reading')} UNION ALL {_lookup('future_reading')}")
+LOOK_UP = Prepared(look_up_sql(rows_sql("sent", SENT)))
 
 SPAN = {"storage_unit_id": "int", "first": "timestamptz", "last": "timestamptz", "most": "int"}
 
@@ -95,6 +99,15 @@ class Known:
         """Return that none of `count` rows is stored."""
         return cls(np.zeros(count, np.bool_), np.full(count, np.nan))
 
+    @classmethod
+    def of_rows(cls, count: int, stored: Iterable[Row]) -> Known:
+        """Return what look_up_sql has found of `count` rows."""
+        known = cls.nothing(count)
+        for index, stored_c in stored:
+            known.is_stored[index] = True
+            known.stored_c[index] = np.nan if stored_c is None else stored_c
+        return known
+
     def set(self, rows: Rows, known: Known) -> None:
         """Set what is known of the rows at these indexes."""
         self.is_stored[rows] = known.is_stored
@@ -115,8 +128,6 @@ def is_other_measurement(sent_c: npt.NDArray[np.float64], stored_c: npt.NDArray[
 
 def find_known(batch: ReadingBatch) -> Known:
     """Return which rows of a batch of different keys, in order of unit, time and sensor, are stored."""
-    if len(batch) <= LOOKED_UP_ROWS:
-        return look_up(batch)
     known = Known.nothing(len(batch))
     rows = _not_later_than_stored(batch)
     if len(rows):
@@ -126,18 +137,15 @@ def find_known(batch: ReadingBatch) -> Known:
 
 def look_up(batch: ReadingBatch) -> Known:
     """Return which rows of a batch are stored by looking up each of them."""
-    known = Known.nothing(len(batch))
-    if len(batch):
-        keys = {
-            "storage_unit_id": batch.storage_unit_id,
-            "sensor_id": batch.sensor_id,
-            "recorded_at": instants(batch.recorded_at_us),
-            "row_index": np.arange(len(batch)),
-        }
-        for index, stored_c in LOOK_UP.rows(parameters_of("sent", keys) | _bounds(batch)):
-            known.is_stored[index] = True
-            known.stored_c[index] = np.nan if stored_c is None else stored_c
-    return known
+    if not len(batch):
+        return Known.nothing(0)
+    keys = {
+        "storage_unit_id": batch.storage_unit_id,
+        "sensor_id": batch.sensor_id,
+        "recorded_at": instants(batch.recorded_at_us),
+        "row_index": np.arange(len(batch)),
+    }
+    return Known.of_rows(len(batch), LOOK_UP.rows(parameters_of("sent", keys) | bounds(batch)))
 
 
 def _not_later_than_stored(batch: ReadingBatch) -> Rows:
@@ -158,7 +166,7 @@ def _compare_with_fetched(batch: ReadingBatch) -> Known:
         "last": instants(batch.recorded_at_us[ends_of_groups(begins, len(batch))]),
         "most": most,
     }
-    stored = _fetched(parameters_of("span", spans) | _bounds(batch))
+    stored = _fetched(parameters_of("span", spans) | bounds(batch))
     known = _compare(batch, stored)
     unit_ids, fetched = np.unique(stored["storage_unit_id"], return_counts=True)
     is_cut_off = fetched >= most[np.searchsorted(batch.storage_unit_id[begins], unit_ids)]
@@ -193,7 +201,8 @@ def _compare(batch: ReadingBatch, stored: npt.NDArray[np.void]) -> Known:
     return known
 
 
-def _bounds(batch: ReadingBatch) -> Parameters:
+def bounds(batch: ReadingBatch) -> Parameters:
+    """Return the first and the last of the rows' instants."""
     return {
         "first": instant_of(int(batch.recorded_at_us.min())),
         "last": instant_of(int(batch.recorded_at_us.max())),

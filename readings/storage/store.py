@@ -20,17 +20,18 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from core.db.prepared import Row
-from readings.storage import few_readings, many_readings, store_sql
+from readings.storage import many_readings, store_sql
 from readings.storage.archive.reading import recall
 from readings.storage.archive.state import LOOKED_UP_AFTER, may_be_archived
+from readings.storage.few_readings import Stored, store_few
 from readings.storage.known_readings import find_known, is_other_measurement
 from readings.storage.partitions import ensure_partitions, month_start, partition_name
-from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
+from readings.storage.reading_batch import ReadingBatch, instant_of, microseconds_of
 
 # Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
 CLOCK_TOLERANCE = timedelta(seconds=60)
-# Up to so many rows PostgreSQL sums them as fast as NumPy.
-FEW_ROWS = 500
+# Up to so many rows one statement stores them as fast as COPY and NumPy.
+FEW_ROWS = 200
 
 
 class UnknownUnits(ValueError):  # noqa: N818 - reads better where it is caught
@@ -78,14 +79,14 @@ class StoreResult:
     stored_of_units: Counter[int] = field(default_factory=Counter, compare=False)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreResult:
     """Store a batch; see the module's docstring.
 
     Rows dated more than CLOCK_TOLERANCE after `received_at` are stored as future readings; without it there are none.
     Of several rows with one key (unit, sensor, time) the first in the batch counts. Transactions that store for one
     unit are serialised by a lock that lasts until they end. Raise UnknownUnits, or IntegrityError for values that
-    violate the table's constraints; then nothing is stored.
+    violate the table's constraints; the transaction must be rolled back then.
     """
     if not len(columns):
         return StoreResult()
@@ -93,10 +94,9 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     _recall(columns)
     firsts, repeats, keys_of_repeats = columns.in_key_order()
     batch = columns.take(firsts)
-    known = find_known(batch)
-    is_ahead = ~known.is_stored & _is_ahead(batch, received_at)
-    inserted = _insert(batch, np.flatnonzero(~known.is_stored & ~is_ahead))
-    kept = _keep_future(batch, np.flatnonzero(is_ahead))
+    is_ahead = _is_ahead(batch, received_at)
+    store_new = store_few if len(batch) <= FEW_ROWS else _store_many
+    known, inserted, kept = store_new(batch, is_ahead)
     spans, ahead = _spans(inserted), _spans(kept)
     # A reading is stored for every key now, to which its repetitions are compared.
     stored_c = np.where(known.is_stored, known.stored_c, batch.temperature_c)
@@ -155,15 +155,18 @@ def _recall(columns: ReadingBatch) -> None:
         recall(np.unique(columns.storage_unit_id[old]).tolist(), first, last)
 
 
-def _insert(batch: ReadingBatch, rows: Rows) -> list[Row]:
-    if not len(rows):
-        return []
-    insert = few_readings.insert if len(rows) <= FEW_ROWS else many_readings.insert
-    return insert(batch.take(rows))
-
-
-def _keep_future(batch: ReadingBatch, rows: Rows) -> list[Row]:
-    return few_readings.insert_future(batch.take(rows)) if len(rows) else []
+def _store_many(batch: ReadingBatch, is_ahead: npt.NDArray[np.bool_]) -> Stored:
+    """As `store_few`. If few readings are new, and what is dated ahead, is stored by it."""
+    known = find_known(batch)
+    is_copied = ~known.is_stored & ~is_ahead
+    if is_copied.sum() <= FEW_ROWS:
+        is_copied[:] = False
+    inserted = many_readings.insert(batch.take(np.flatnonzero(is_copied))) if is_copied.any() else []
+    others = np.flatnonzero(~known.is_stored & ~is_copied)
+    if not len(others):
+        return Stored(known, inserted, [])
+    _, few_inserted, kept = store_few(batch.take(others), is_ahead[others])
+    return Stored(known, inserted or few_inserted, kept)
 
 
 def _is_ahead(batch: ReadingBatch, received_at: datetime | None) -> npt.NDArray[np.bool_]:

@@ -118,11 +118,14 @@ newest AS (
     ORDER BY storage_unit_id, sensor_id
 ),
 {UPSERT_LATEST}
+"""  # noqa: S608  constants only
+# Of each unit its id, the number of its readings, the first and the last of their times, and when they were stored.
+SUMS_OF_UNITS = """
 SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at), statement_timestamp()
 FROM quarter GROUP BY 1
-"""  # noqa: S608  constants only
+"""
 
-UPSERT_INSERTED = f"{QUARTERS},\n{UPSERT_ROLLUPS}"
+UPSERT_INSERTED = f"{QUARTERS},\n{UPSERT_ROLLUPS}{SUMS_OF_UNITS}"
 
 # Readings keep the instant at which they arrived. None of them is late: no day is sealed while readings wait for it.
 STORE_DUE = f"""

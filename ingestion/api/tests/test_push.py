@@ -346,8 +346,8 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
         assert push(2, "2026-11-22")["stored"] == 2
     with django_assert_num_queries(len(few)):
         assert push(40, "2026-11-23")["stored"] == 160
-    # Many rows go through a temporary table, which is emptied and filled.
-    with django_assert_num_queries(len(few) + 2):
+    # What is stored of many rows is found, their units are located, and their sums are merged.
+    with django_assert_num_queries(len(few) + 3):
         assert push(100, "2026-11-24")["stored"] == 1_000
 
 

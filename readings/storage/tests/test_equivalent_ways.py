@@ -31,12 +31,12 @@ MANY = 1_000_000
 # What differs between two runs: when a row was written.
 WRITTEN = {"id", "created_at", "arrived_at"}
 TABLES = (Reading, FutureReading, HourlyRollup, DailyRollup, LatestReading, LateReadings)
-# Settings of `store` and of `known_readings`: the rows that are few, those looked up, those fetched for each.
-BY_ARRAYS = (MANY, MANY, 4, 1_000)
-BY_COPY = (0, 0, 4, 1_000)
-BY_COPY_CUT_OFF = (0, 0, 1, 0)
+# Settings of `store` and of `known_readings`: the rows that are few, those fetched for each.
+BY_ARRAYS = (MANY, 4, 1_000)
+BY_COPY = (0, 4, 1_000)
+BY_COPY_CUT_OFF = (0, 1, 0)
 
-Way = tuple[int, int, int, int]
+Way = tuple[int, int, int]
 Row = tuple[int, int, float | None, str, float, int]
 Sent = list[list[Row]]
 rows = st.tuples(
@@ -87,10 +87,9 @@ def outcome(
     batches: list[ReadingBatch], received_at: datetime, way: Way
 ) -> tuple[list[StoreResult], list[list[tuple[object, ...]]]]:
     """Return the results and the tables after storing these batches in turn."""
-    few, looked_up, fetched_per_row, fetched_at_least = way
+    few, fetched_per_row, fetched_at_least = way
     with undone(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "FEW_ROWS", few)
-        patch.setattr(known_readings, "LOOKED_UP_ROWS", looked_up)
         patch.setattr(known_readings, "FETCHED_PER_ROW", fetched_per_row)
         patch.setattr(known_readings, "FETCHED_AT_LEAST", fetched_at_least)
         results = [store(batch, received_at) for batch in batches]

@@ -182,7 +182,7 @@ def test_months_without_a_partition_get_one_on_demand(sensor: Sensor) -> None:
 
 
 def test_an_unknown_unit_is_rejected_and_nothing_is_stored(sensor: Sensor) -> None:
-    with pytest.raises(UnknownUnits, match="2147483647"):
+    with pytest.raises(UnknownUnits, match="2147483647"), transaction.atomic():
         stored(row(sensor), ReadingRow(2_147_483_647, sensor.pk, NOON, 1.0))
     assert not Reading.objects.exists()
 
@@ -211,7 +211,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_units(
     sensors = [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(3):
             stored(*batch)
 
 
@@ -222,7 +222,7 @@ def test_the_number_of_queries_for_many_rows_does_not_depend_on_the_number_of_un
     sensors = [SensorFactory(storage_unit__facility=sensor.storage_unit.facility) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(6):
             stored(*batch)
 
 
@@ -231,7 +231,7 @@ def test_the_partition_of_this_month_is_looked_up_with_the_locks(
 ) -> None:
     first, second = (month_start(timezone.now()) + timedelta(minutes=minute) for minute in range(2))
     stored(ReadingRow(sensor.storage_unit_id, sensor.pk, first, 5.0))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(2):
         stored(ReadingRow(sensor.storage_unit_id, sensor.pk, second, 5.0))
 
 

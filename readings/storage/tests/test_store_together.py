@@ -15,7 +15,6 @@ from django.db.models import Sum
 
 from customers.models import Sensor
 from readings.models import DailyRollup, HourlyRollup, Reading
-from readings.storage import known_readings
 from readings.storage import store as store_module
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -56,7 +55,6 @@ def rows_are(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Store all batches in the way of few rows, or in that of many."""
     if request.param == "many":
         monkeypatch.setattr(store_module, "FEW_ROWS", 0)
-        monkeypatch.setattr(known_readings, "LOOKED_UP_ROWS", 0)
 
 
 def rows(sensors: list[Sensor], minutes: range) -> list[ReadingRow]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from audit.models import AuditEntry
@@ -172,7 +173,7 @@ class TestDamage:
         path.write_bytes(content)
         with pytest.raises(ArchiveUnavailable, match="is damaged"):
             answers(sensors)
-        with pytest.raises(ArchiveUnavailable, match="is damaged"):
+        with pytest.raises(ArchiveUnavailable, match="is damaged"), transaction.atomic():
             store_reading(sensors[0].storage_unit, 4.0, NOON + timedelta(minutes=3))
         with pytest.raises(ArchiveUnavailable, match="is damaged"):
             restore_month(MONTH)
