@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from unittest.mock import patch
@@ -53,6 +54,7 @@ CREATE TABLE bare_reading (LIKE reading INCLUDING ALL) PARTITION BY RANGE (recor
 CREATE TABLE bare_reading_all PARTITION OF bare_reading DEFAULT
 """
 EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading, reading_count"
+DAY_US = 86_400_000_000
 
 
 def run(results: Results) -> None:
@@ -79,7 +81,7 @@ def _run_mechanisms(results: Results, columns: ReadingBatch) -> None:
         off: list[float] = []
         for _ in range(MECHANISM_ROUNDS):
             for measured, context in ((on, nullcontext()), (off, without)):
-                _empty_tables()
+                _empty_tables(columns)
                 if is_stored:
                     store(columns)
                 with context:
@@ -124,20 +126,32 @@ def _measure(columns: ReadingBatch, rounds: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {"copy": [], "new": [], "duplicates": [], "half and half": []}
     half = columns.take(np.flatnonzero(columns.recorded_at_us // 60_000_000 % 2))
     for _ in range(rounds + 1):
-        _empty_tables()
+        _empty_tables(columns)
         seconds["copy"].append(timed(lambda: bare_copy(columns)))
         seconds["new"].append(timed(lambda: store(columns)))
         seconds["duplicates"].append(timed(lambda: store(columns)))
-        _empty_tables()
+        _empty_tables(columns)
         store(half)
         seconds["half and half"].append(timed(lambda: store(columns)))
     return {what: measured[1:] for what, measured in seconds.items()}
 
 
-def _empty_tables() -> None:
+def _empty_tables(columns: ReadingBatch) -> None:
     with connection.cursor() as cursor:
         cursor.execute(MAKE_BARE)
         cursor.execute(EMPTY)
+    before = of_the_day_before(columns)
+    bare_copy(before)
+    store(before)
+
+
+def of_the_day_before(columns: ReadingBatch) -> ReadingBatch:
+    """Return a few rows of the day before, which are stored like many.
+
+    Store them in emptied tables: TRUNCATE makes PostgreSQL plan prepared statements again, which no store in use does.
+    """
+    few = columns.take(np.arange(store_module.FEW_ROWS + 1))
+    return replace(few, recorded_at_us=few.recorded_at_us - DAY_US)
 
 
 def timed(work: Callable[[], object]) -> float:

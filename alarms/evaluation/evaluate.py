@@ -152,14 +152,15 @@ def _prefilter(
     columns: ReadingBatch | None, new_spans: Mapping[int, NewSpan]
 ) -> tuple[list[UnitSnapshot], PrefilterResult]:
     """Return the units' snapshots and the prefilter's result; every unit without a batch, or if something fails."""
-    everything = PrefilterResult(frozenset(new_spans), frozenset(new_spans))
-    snapshots = [UnitSnapshot.unknown(unit_id) for unit_id in sorted(new_spans)]
+    snapshots: list[UnitSnapshot] = []
     try:
         with transaction.atomic():
             snapshots = unit_snapshots(new_spans)
-        return snapshots, everything if columns is None else prefilter(columns, snapshots, new_spans)
+        if columns is not None:
+            return snapshots, prefilter(columns, snapshots, new_spans)
     except Exception:
         if is_transaction_lost():
             raise
         logger.exception("prefilter failed, every unit is evaluated", unit_ids=sorted(new_spans))
-    return snapshots, everything
+        snapshots = snapshots or [UnitSnapshot.unknown(unit_id) for unit_id in sorted(new_spans)]
+    return snapshots, PrefilterResult(frozenset(new_spans), frozenset(new_spans))

@@ -108,7 +108,7 @@ def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
         "first": _instants([each.first for each in new_spans.values()]),
         "last": _instants([each.last for each in new_spans.values()]),
     }
-    return [UnitSnapshot(*row) for row in SNAPSHOTS.rows(parameters_of("span", spans))]
+    return [UnitSnapshot._make(row) for row in SNAPSHOTS.rows(parameters_of("span", spans))]
 
 
 def candidates(
