@@ -4,7 +4,7 @@ The key's index holds each unit's readings in order of time. A page is merged fr
 its cost independent of the number of units and months, only the time interval in which about a page of readings is
 expected is searched first; if it held fewer, a longer one, and then all of it: three statements at most. How many are
 expected follows from the days' counts, where those were read for the total, else from the units' intervals. Of a page
-far below the newest row, the hours above it are counted by the roll-ups: two more statements.
+far below the newest row, the hours above it are counted by the roll-ups: one more statement, or two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.archive.reading import with_archived
 from readings.storage.reading_batch import instant_of, microseconds_of
-from readings.time_ranges import DAY, MICROSECOND, hour_from, hour_of
+from readings.time_ranges import DAY, HOUR, MICROSECOND, hour_from, hour_of
 from readings.units.unit_refs import UnitRefs
 
 # Multiples of a page's expected interval that are searched first and second.
@@ -143,14 +143,19 @@ class Listing:
         low = max(time_range.start, top - expected * INTERVALS[0])
         if top <= low or high - top >= expected:  # they are expected in the same hour
             return newest, offset
-        parameters: Parameters = {"unit_ids": list(self.unit_refs), "low": top, "high": high + MICROSECOND}
-        count = with_archived(self.unit_refs, [(top, high)], lambda: _number(_COUNT_ALL, parameters))
-        hours = COUNTS_OF_HOURS.rows({"unit_ids": list(self.unit_refs), "first": hour_from(low), "end": top})
-        for begins_at, next_count in [(top, count), *hours]:
+        # All of the newest hour is above; of another one the part until the end of the period is counted.
+        begun = [] if high == newest else [(top, self._count_between(top, high))]
+        end = top if begun else top + HOUR
+        hours = COUNTS_OF_HOURS.rows({"unit_ids": list(self.unit_refs), "first": hour_from(low), "end": end})
+        for begins_at, next_count in [*begun, *hours]:
             if next_count > offset:
                 break
             newest, offset = begins_at - MICROSECOND, offset - int(next_count)
         return newest, offset
+
+    def _count_between(self, low: datetime, high: datetime) -> int:
+        parameters: Parameters = {"unit_ids": list(self.unit_refs), "low": low, "high": high + MICROSECOND}
+        return with_archived(self.unit_refs, [(low, high)], lambda: _number(_COUNT_ALL, parameters))
 
     def _intervals(
         self, newest: datetime | None, count: int, cursor: Cursor | None, a_second: float | None

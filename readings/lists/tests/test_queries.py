@@ -77,8 +77,10 @@ def test_a_page_far_below_is_that_of_the_whole_list(
 
 def test_a_page_far_below_reads_the_hours_around_it_only() -> None:
     listing = listing_of(interval_seconds=60, every=timedelta(minutes=1), count=3_000)
+    counted = listing.count()
     with CaptureQueriesContext(connection) as queries:
-        rows = listing.rows(20, offset=2_030, counted=listing.count())
+        rows = listing.rows(20, offset=2_030, counted=counted)
+    assert len(queries) == 2
     assert rows[0].recorded_at == NOON + timedelta(minutes=2_999 - 2_030)
     needed, limit, offset = map(int, re.findall(r"\d+", queries[-1]["sql"])[-3:])
     assert (limit, needed) == (20, offset + 20)
