@@ -15,7 +15,7 @@ from audit.context import stating_reason
 from ingestion.loading.undone_rows import taken_over_if_undone
 from ingestion.models import Conflict, Delivery
 from readings.storage import future_readings
-from readings.storage.reading_batch import ReadingBatch, instant_of
+from readings.storage.reading_batch import ReadingBatch, instants_of
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from readings.storage.store import NewSpan, lock_units
 
@@ -60,7 +60,7 @@ def save(delivery: Delivery, batch: ReadingBatch, indexes: Sequence[int]) -> Non
                 "now": timezone.now(),
                 "unit_ids": batch.storage_unit_id[rows].tolist(),
                 "sensor_ids": batch.sensor_id[rows].tolist(),
-                "instants": [instant_of(microseconds) for microseconds in batch.recorded_at_us[rows].tolist()],
+                "instants": instants_of(batch.recorded_at_us[rows]),
                 "temperatures_c": batch.temperature_c[rows].tolist(),
                 "scales": [scale.decode() for scale in batch.scale[rows].tolist()],
                 "quality_scores": batch.quality_score[rows].tolist(),

@@ -33,7 +33,7 @@ from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.limits import MAX_CONFLICTS, MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, RejectedReading
-from readings.storage.reading_batch import ReadingBatch, instant_of
+from readings.storage.reading_batch import ReadingBatch, instants_of
 from readings.storage.store import StoredSpan, StoreResult, lock_units, store
 
 logger = structlog.get_logger(__name__)
@@ -91,7 +91,7 @@ class LoadResult:
         unit_ids, units_of_rows = np.unique(columns.storage_unit_id, return_inverse=True)
         newest_us = np.full(len(unit_ids), np.iinfo(np.int64).min)
         np.maximum.at(newest_us, units_of_rows, columns.recorded_at_us)
-        for unit_id, at in zip(unit_ids.tolist(), map(instant_of, newest_us.tolist()), strict=True):
+        for unit_id, at in zip(unit_ids.tolist(), instants_of(newest_us), strict=True):
             self.newest_of_units[unit_id] = max(at, self.newest_of_units.get(unit_id, at))
         self.newest = max(self.newest_of_units.values(), default=None)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from readings.series.downsample import DownsampledSeries
-from readings.storage.reading_batch import microseconds_of
+from readings.storage.reading_batch import instants_of, microseconds_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +31,7 @@ class Buckets(NamedTuple):
 
     def middles(self) -> list[datetime]:
         """Return the times at which to draw the buckets."""
-        instants: list[datetime] = self.middle_us.astype("datetime64[us]").tolist()
-        return [each.replace(tzinfo=UTC) for each in instants]
+        return instants_of(self.middle_us)
 
 
 def buckets_of(series: DownsampledSeries, max_buckets: int) -> Buckets:

@@ -24,7 +24,7 @@ from readings.series.gaps import GAP, gap_parameters, gaps_sql, pieces_sql
 from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.measures import NINTH_MICRO
-from readings.storage.reading_batch import instant_of, microseconds_of
+from readings.storage.reading_batch import instants_of, microseconds_of
 from readings.time_ranges import TimeRange, cut_days, cut_hours
 
 if TYPE_CHECKING:
@@ -103,10 +103,7 @@ class DownsampledSeries:
 
 
 def _time_ranges(starts_us: NDArray[np.int64], ends_us: NDArray[np.int64]) -> list[TimeRange]:
-    return [
-        TimeRange(instant_of(start), instant_of(end))
-        for start, end in zip(starts_us.tolist(), ends_us.tolist(), strict=True)
-    ]
+    return list(map(TimeRange, instants_of(starts_us), instants_of(ends_us)))
 
 
 def _choose_level(unit: StorageUnit, time_range: TimeRange) -> Level:

@@ -30,7 +30,7 @@ from readings.storage.reading_batch import (
     ReadingBatch,
     begins_of_groups,
     ends_of_groups,
-    instant_of,
+    instants_of,
 )
 from readings.storage.sql_arrays import READING_TYPES, instants, parameters_of, parameters_of_readings, rows_sql
 from readings.storage.store_sql import UPSERT_LATEST, upsert_into
@@ -116,13 +116,13 @@ def _spans(batch: ReadingBatch, arrived_at: datetime) -> list[Row]:
     begins = begins_of_groups(batch.storage_unit_id)
     ends = ends_of_groups(begins, len(batch))
     return [
-        (unit_id, last - first + 1, instant_of(first_us), instant_of(last_us), arrived_at)
-        for unit_id, first, last, first_us, last_us in zip(
+        (unit_id, last - first + 1, first_at, last_at, arrived_at)
+        for unit_id, first, last, first_at, last_at in zip(
             batch.storage_unit_id[begins].tolist(),
             begins.tolist(),
             ends.tolist(),
-            batch.recorded_at_us[begins].tolist(),
-            batch.recorded_at_us[ends].tolist(),
+            instants_of(batch.recorded_at_us[begins]),
+            instants_of(batch.recorded_at_us[ends]),
             strict=True,
         )
     ]
