@@ -1,9 +1,9 @@
 """Which rows of a batch are stored already, as readings or as future readings.
 
-A few rows are looked up one by one. Of many, those later than everything stored of their unit are new without a search.
-For the others, what is stored of each unit between the first and the last of them is fetched by binary COPY and
-compared by NumPy, which costs a fraction of a lookup for every row. Where a unit has far more readings there than the
-batch, its rows are looked up all the same.
+A few rows are looked up by the statement that stores them. Of many, those later than everything stored of their unit
+are new without a search. For the others, what is stored of each unit between the first and the last of them is fetched
+by binary COPY and compared by NumPy, which costs a fraction of a lookup for every row. Where a unit has far more
+readings there than the batch, its rows are looked up all the same.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def _recall(columns: ReadingBatch) -> None:
 
 
 def _store_many(batch: ReadingBatch, is_ahead: npt.NDArray[np.bool_]) -> Stored:
-    """As `store_few`. If few readings are new, and what is dated ahead, is stored by it."""
+    """Do what `store_few` does, by COPY. It still stores rows dated ahead, and new readings if there are few."""
     known = find_known(batch)
     is_copied = ~known.is_stored & ~is_ahead
     if is_copied.sum() <= FEW_ROWS:
