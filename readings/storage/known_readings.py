@@ -50,7 +50,7 @@ SENT = {"storage_unit_id": "int", "sensor_id": "int", "recorded_at": "timestampt
 
 
 def look_up_sql(sent: str) -> str:
-    """Return SQL for the indexes and stored temperatures of the `sent` rows whose key is stored."""
+    """Return SQL for the indexes and stored temperatures of those `sent` rows that are stored."""
     return f"{_of_table('reading', sent)} UNION ALL {_of_table('future_reading', sent)}"
 
 

@@ -30,7 +30,7 @@ from readings.storage.reading_batch import ReadingBatch, instant_of, microsecond
 
 # Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
 CLOCK_TOLERANCE = timedelta(seconds=60)
-# Up to so many rows one statement stores them as fast as COPY and NumPy.
+# COPY and NumPy store more than this many rows faster than a statement.
 FEW_ROWS = 200
 
 
