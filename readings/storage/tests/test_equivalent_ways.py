@@ -35,6 +35,8 @@ TABLES = (Reading, FutureReading, HourlyRollup, DailyRollup, LatestReading, Late
 BY_ARRAYS = (MANY, 4, 1_000)
 BY_COPY = (0, 4, 1_000)
 BY_COPY_CUT_OFF = (0, 1, 0)
+# Of batches with more rows than these, few may be new.
+BY_BOTH = (3, 4, 1_000)
 
 Way = tuple[int, int, int]
 Row = tuple[int, int, float | None, str, float, int]
@@ -106,6 +108,7 @@ def test_readings_are_stored_alike_in_every_way(
     expected = outcome(batches, received_at, BY_ARRAYS)
     assert outcome(batches, received_at, BY_COPY) == expected
     assert outcome(batches, received_at, BY_COPY_CUT_OFF) == expected
+    assert outcome(batches, received_at, BY_BOTH) == expected
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
