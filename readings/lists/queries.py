@@ -2,9 +2,10 @@
 
 The key's index holds each unit's readings in order of time. A page is merged from the newest rows of each unit. To keep
 its cost independent of the number of units and months, only the time interval in which about a page of readings is
-expected is searched first; if it held fewer, a longer one, and then all of it: three statements at most. How many are
-expected follows from the days' counts, where those were read for the total, else from the units' intervals. Of a page
-far below the newest row, the hours above it are counted by the roll-ups: one more statement, or two.
+expected is searched first; if it held fewer, longer ones, and then all of it: three or four statements at most. How
+many are expected follows from the days' counts, where those were read for the total, else from the units' intervals. Of
+a page far below the newest row, the hours above it are counted by the roll-ups: one more statement, or two. Rows above
+a page are passed over by their keys, without being fetched.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.time_ranges import DAY, HOUR, MICROSECOND, hour_from, hour_of
 from readings.units.unit_refs import UnitRefs
 
-# Multiples of a page's expected interval that are searched first and second.
-INTERVALS = (1.5, 24)
+# Multiples of a page's expected interval that are searched one after the other. Of many rows the interval is better
+# known, and a longer one takes more time.
+INTERVALS, INTERVALS_OF_MANY = (1.5, 24), (1.1, 2, 24)
 SHORTEST_INTERVAL = timedelta(minutes=1)
 # Fewer rows above a page are read faster than they are counted.
 LEAST_SKIPPED = 1_000
@@ -102,7 +104,7 @@ class Listing:
         passed = cursor.position if cursor else offset
         newest = self._newest()
         if offset >= LEAST_SKIPPED and newest is not None and cursor is None and self.wanted.has_only_times:
-            newest, offset = self._skip_hours(newest, offset, a_second)
+            newest, offset, a_second = self._skip_hours(newest, offset, a_second)
         for low, high, is_all in self._intervals(newest, limit + offset, cursor, a_second):
             rows = with_archived(
                 self.unit_refs, [(low, high)], partial(self._between, low, high, limit, offset, cursor)
@@ -132,8 +134,8 @@ class Listing:
         seconds = (newest - datetime.combine(yesterday, time(), UTC)).total_seconds()
         return Counted(int(total), float(recent) / seconds or None)
 
-    def _skip_hours(self, newest: datetime, offset: int, a_second: float | None) -> tuple[datetime, int]:
-        """Return the instant from which the rows after `offset` are to be read, and how many to pass over from there.
+    def _skip_hours(self, newest: datetime, offset: int, a_second: float | None) -> tuple[datetime, int, float | None]:
+        """Return from which instant the rows after `offset` are to be read, how many to pass over, and their rate.
 
         The rows of whole hours above them are counted, as offsets are: with those that have arrived since `newest`.
         """
@@ -142,16 +144,17 @@ class Listing:
         top, expected = hour_of(high), self._expected(offset, a_second)
         low = max(time_range.start, top - expected * INTERVALS[0])
         if top <= low or high - top >= expected:  # they are expected in the same hour
-            return newest, offset
+            return newest, offset, a_second
         # All of the newest hour is above; of another one the part until the end of the period is counted.
         begun = [] if high == newest else [(top, self._count_between(top, high))]
         end = top if begun else top + HOUR
         hours = COUNTS_OF_HOURS.rows({"unit_ids": list(self.unit_refs), "first": hour_from(low), "end": end})
         for begins_at, next_count in [*begun, *hours]:
             if next_count > offset:
+                a_second = _rate(int(next_count), begins_at, min(begins_at + HOUR, high)) or a_second
                 break
             newest, offset = begins_at - MICROSECOND, offset - int(next_count)
-        return newest, offset
+        return newest, offset, a_second
 
     def _count_between(self, low: datetime, high: datetime) -> int:
         parameters: Parameters = {"unit_ids": list(self.unit_refs), "low": low, "high": high + MICROSECOND}
@@ -172,7 +175,7 @@ class Listing:
         if low > high:
             return
         expected = self._expected(count, a_second)
-        for times in INTERVALS:
+        for times in INTERVALS_OF_MANY if count >= LEAST_SKIPPED else INTERVALS:
             interval = expected * times
             if interval >= high - low:
                 break
@@ -268,17 +271,23 @@ GROUP BY hour ORDER BY hour DESC
 _JOINED = """
     JOIN (SELECT id, sensor_code FROM sensor) AS sensor ON sensor.id = sensor_id
     JOIN equipment_status AS status ON status.id = equipment_status_id"""
-# The bounds let the planner leave other months' partitions out.
+# The keys alone are in the index, so the rows above a page are passed over without fetching them. The bounds let the
+# planner leave other months' partitions out.
 PAGE = f"""
 SELECT {_COLUMNS.format(created_at="page.created_at")}
 FROM (
     SELECT each.* FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
-        SELECT * FROM reading
+        SELECT recorded_at, storage_unit_id, sensor_id FROM reading
         WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at <= %(high)s{{conditions}}
         ORDER BY recorded_at {{direction}}, sensor_id {{direction}} LIMIT %(needed)s
     ) AS each
     ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}
     LIMIT %(limit)s OFFSET %(offset)s
+) AS key (at, at_unit, at_sensor) CROSS JOIN LATERAL (
+    SELECT * FROM reading
+    WHERE recorded_at = key.at AND storage_unit_id = at_unit AND sensor_id = at_sensor
+        AND recorded_at >= %(low)s AND recorded_at <= %(high)s
+    OFFSET 0
 ) AS page
 {_JOINED}
 ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}

@@ -136,7 +136,9 @@ class _Summing:
         )
         latest = max(piece.time_range.end for piece in pieces)
         earliest = min(piece.time_range.start for piece in pieces)
-        bounds = {"counted_from": earliest, "earliest": earliest - LONGEST_GAP, "latest": latest}
+        # Without weights, no reading before a piece matters.
+        before = LONGEST_GAP if self._with_weights else timedelta()
+        bounds = {"earliest": earliest - before, "latest": latest}
         read = partial(self._statement(totals_sql.raw).table, parameters | bounds)
         spans = {(piece.time_range.start, piece.time_range.end) for piece in pieces}
         unit_ids = {piece.requested.unit_id for piece in pieces}

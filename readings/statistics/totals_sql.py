@@ -14,14 +14,10 @@ from readings.storage.measures import (
     COUNTS_OF_ROWS,
     NO_COUNTS,
     NO_WEIGHTS,
-    WEIGHTS,
+    counts_of_readings,
     weight_sums,
 )
-from readings.storage.time_weighting import TIME_WEIGHTS
-
-
-def _weight_sums(period: str) -> str:
-    return weight_sums(f"rollup.storage_unit_id, rollup.{period}, rollup.sensor_id", "rollup")
+from readings.storage.time_weighting import time_weights
 
 
 def _requested(kind: str) -> str:
@@ -52,26 +48,35 @@ _BUCKET_OF_DAY = {
 _HOUR = "hour"
 
 
-def _grouped(sensor: bool) -> str:
-    return "group_id, rollup.sensor_id" if sensor else "group_id, NULL::int"
+def _sensor(by_sensor: bool) -> str:
+    return "sensor_id" if by_sensor else "NULL::int"
 
 
 def _rollup(table: str, period: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Return the statement that sums a roll-up.
 
     With weights it leaves out what is stale and lists it, by unit and period in the first and the last column, from
-    the same snapshot: what becomes stale in between must not be counted on two levels.
+    the same snapshot: what becomes stale in between must not be counted on two levels. Each period is summed by itself,
+    since the index has its rows in the order in which weights are summed.
     """
-    rows = _requested_rows(table, period, kind)
+    sensor = _sensor(by_sensor)
     if not with_weights:
-        return Prepared(f"SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS} FROM {rows} GROUP BY 1, 2, 3")  # noqa: S608
-    stale_rows = _requested_rows(table, period, kind, "NOT is_settled")
+        rows = _requested_rows(table, period, kind)
+        return Prepared(f"SELECT group_id, {sensor}, {bucket}, {COUNTS_OF_ROWS} FROM {rows} GROUP BY 1, 2, 3")  # noqa: S608
     return Prepared(
         f"""
-WITH stale AS MATERIALIZED (SELECT DISTINCT storage_unit_id, {period} FROM {stale_rows})
-SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS}, {_weight_sums(period)}, NULL AS stale
-FROM {rows}
-WHERE (storage_unit_id, {period}) NOT IN (SELECT * FROM stale)
+WITH stale AS MATERIALIZED (
+    SELECT DISTINCT storage_unit_id, {period} FROM {_requested_rows(table, period, kind, "NOT is_settled")}
+)
+SELECT group_id, rollup.sensor_id, rollup.bucket, {COUNTS_OF_ROWS},
+    {weight_sums("unit_id, first, rollup.bucket, rollup.sensor_id")}, NULL AS stale
+FROM {_requested(kind)} CROSS JOIN LATERAL (
+    SELECT {sensor} AS sensor_id, {bucket} AS bucket, {COUNTS_OF_ROWS}, {weight_sums(f"{period}, sensor_id")}
+    FROM {table}
+    WHERE storage_unit_id = unit_id AND {period} >= first AND {period} < until
+        AND (storage_unit_id, {period}) NOT IN (SELECT * FROM stale)
+    GROUP BY 1, 2 OFFSET 0
+) AS rollup
 GROUP BY 1, 2, 3
 UNION ALL
 SELECT storage_unit_id, NULL, NULL, {NO_COUNTS}, {NO_WEIGHTS}, {period} FROM stale"""  # noqa: S608  constants only
@@ -88,41 +93,30 @@ def days(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
 @cache
 def hours(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Return the statement that sums requested hours; with weights, the refreshed ones, and lists the others."""
-    column = "rollup.hour" if bucket == _HOUR else "requested.bucket"
+    column = "hour" if bucket == _HOUR else "requested.bucket"
     return _rollup("hourly_rollup", "hour", "timestamptz", column, by_sensor=by_sensor, with_weights=with_weights)
-
-
-def _bucket_of_piece(bucket: str, from_at: str) -> str:
-    return f"date_trunc('hour', {from_at}, 'UTC')" if bucket == _HOUR else "requested.bucket"
-
-
-# LATERAL with OFFSET 0: see readings.storage.time_weighting. Each period is summed by itself, as that needs no sorting.
-def _raw_counts(requested: str, bucket: str, *, by_sensor: bool, weights: str = "") -> str:
-    return f"""
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_ROWS}{weights}
-FROM {requested} CROSS JOIN LATERAL (
-    SELECT sensor_id, {COUNTS_OF_READINGS} FROM reading
-    WHERE storage_unit_id = unit_id AND recorded_at >= first AND recorded_at < until
-        AND recorded_at BETWEEN %(counted_from)s::timestamptz AND %(latest)s::timestamptz
-    GROUP BY sensor_id OFFSET 0
-) AS rollup
-GROUP BY 1, 2, 3"""  # noqa: S608  constants only
 
 
 @cache
 def raw(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """Return the statement that sums raw readings: rows of counts and, with weights, further rows of weights."""
+    """Return the statement that sums raw readings, with weights if requested."""
+    column = "date_trunc('hour', from_at, 'UTC')" if bucket == _HOUR else "bucket"
+    piece = f"""piece AS (
+    SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at, group_id, bucket
+    FROM {_requested("timestamptz")}
+)"""  # noqa: S608  constants only
+    groups = f"SELECT group_id, {_sensor(by_sensor)}, {column}, {COUNTS_OF_ROWS}"
     if not with_weights:
-        return Prepared(_raw_counts(_requested("timestamptz"), bucket, by_sensor=by_sensor))
-    no_weights = "".join(f", 0::double precision AS {name}" for name in WEIGHTS)
-    return Prepared(
-        f"""
-WITH requested AS (SELECT * FROM {_requested("timestamptz")}),
-piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FROM requested),
-{TIME_WEIGHTS}
-{_raw_counts("requested", bucket, by_sensor=by_sensor, weights=no_weights)}
-UNION ALL
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {NO_COUNTS}, {_weight_sums("from_at")}
-FROM weights AS rollup JOIN requested ON unit_id = storage_unit_id AND first = from_at
-GROUP BY 1, 2, 3"""  # noqa: S608  constants only
-    )
+        return Prepared(f"WITH {piece} {groups} FROM piece CROSS JOIN {_COUNTS_OF_PIECE} GROUP BY 1, 2, 3")
+    weights = weight_sums("storage_unit_id, from_at, sensor_id")
+    counted = counts_of_readings("is_recorded_in_piece")
+    return Prepared(f"WITH {piece}, {time_weights(f'{counted},')} {groups}, {weights} FROM weights GROUP BY 1, 2, 3")
+
+
+# LATERAL with OFFSET 0: see readings.storage.time_weighting. Each piece is summed by itself, as that needs no sorting.
+_COUNTS_OF_PIECE = f"""LATERAL (
+    SELECT sensor_id, {COUNTS_OF_READINGS} FROM reading
+    WHERE storage_unit_id = piece.storage_unit_id AND recorded_at >= from_at AND recorded_at < to_at
+        AND recorded_at BETWEEN %(earliest)s::timestamptz AND %(latest)s::timestamptz
+    GROUP BY sensor_id OFFSET 0
+) AS counted"""  # noqa: S608  constants only

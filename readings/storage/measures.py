@@ -29,16 +29,23 @@ Default = TypeVar("Default")
 
 
 def _measure(default: Default, sql: str, array: OfReadings) -> Default:
-    """Return a field that `sql` computes from readings, and that sums `array`, or is its extreme."""
+    """Return a field that `sql` computes from readings, and that sums `array`, or is its extreme.
+
+    `sql` is an aggregate over the readings of a `{condition}`.
+    """
     return field(default=default, metadata={"sql": sql, "array": array})
 
 
+def _count(of: str, array: OfReadings) -> int:
+    return _measure(0, f"count(*) FILTER (WHERE {of} AND {{condition}})", array)
+
+
+def _extreme(aggregate: str, array: OfReadings) -> float | None:
+    return _measure(None, f"{aggregate}(temperature_c) FILTER (WHERE {{condition}})", array)
+
+
 def _status_count(status_id: int) -> int:
-    return _measure(
-        0,
-        f"count(*) FILTER (WHERE equipment_status_id = {status_id})",
-        lambda batch: batch.equipment_status_id == status_id,
-    )
+    return _count(f"equipment_status_id = {status_id}", lambda batch: batch.equipment_status_id == status_id)
 
 
 @dataclass(slots=True)
@@ -49,19 +56,17 @@ class Totals:
     without them depend on neighbouring readings.
     """
 
-    reading_count: int = _measure(0, "count(*)", lambda batch: np.ones(len(batch), np.int64))
-    fault_count: int = _measure(0, "count(*) - count(temperature_c)", lambda batch: np.isnan(batch.temperature_c))
+    reading_count: int = _count("true", lambda batch: np.ones(len(batch), np.int64))
+    fault_count: int = _count("temperature_c IS NULL", lambda batch: np.isnan(batch.temperature_c))
     normal_count: int = _status_count(EquipmentStatus.NORMAL)
     warning_count: int = _status_count(EquipmentStatus.WARNING)
     error_count: int = _status_count(EquipmentStatus.ERROR)
-    good_count: int = _measure(
-        0, f"count(*) FILTER (WHERE quality_score >= {GOOD_QUALITY})", lambda batch: batch.quality_score >= GOOD_QUALITY
-    )
-    min_c: float | None = _measure(None, "min(temperature_c)", lambda batch: batch.temperature_c)
-    max_c: float | None = _measure(None, "max(temperature_c)", lambda batch: batch.temperature_c)
+    good_count: int = _count(f"quality_score >= {GOOD_QUALITY}", lambda batch: batch.quality_score >= GOOD_QUALITY)
+    min_c: float | None = _extreme("min", lambda batch: batch.temperature_c)
+    max_c: float | None = _extreme("max", lambda batch: batch.temperature_c)
     sum_ninth_micro_c: int = _measure(
         0,
-        f"coalesce(sum((temperature_c * {NINTH_MICRO})::bigint), 0)::bigint",
+        f"coalesce(sum((temperature_c * {NINTH_MICRO})::bigint) FILTER (WHERE {{condition}}), 0)::bigint",
         # As PostgreSQL, NumPy rounds halves to even.
         lambda batch: np.rint(np.nan_to_num(batch.temperature_c) * NINTH_MICRO),
     )
@@ -115,8 +120,15 @@ WEIGHT_COLUMNS = ", ".join(WEIGHTS)
 # Values of a row without readings.
 NO_COUNTS = ", ".join("NULL" if name in _EXTREMES else "0" for name in _SQL)
 NO_WEIGHTS = ", ".join("0" for _ in WEIGHTS)
-# Aggregates over readings, and over rows that have the columns already.
-COUNTS_OF_READINGS = ",\n        ".join(f"{sql} AS {name}" for name, sql in _SQL.items())
+
+
+def counts_of_readings(condition: str = "true") -> str:
+    """Return the aggregates that compute the COUNT_COLUMNS from readings, those of a condition."""
+    return ",\n        ".join(f"{sql.format(condition=condition)} AS {name}" for name, sql in _SQL.items())
+
+
+COUNTS_OF_READINGS = counts_of_readings()
+# Aggregates over rows that have the columns already.
 COUNTS_OF_ROWS = ",\n        ".join(
     f"{_EXTREMES[name][0]}({name}) AS {name}" if name in _EXTREMES else f"sum({name})::bigint AS {name}"
     for name in _SQL
@@ -144,10 +156,6 @@ def counts_of_groups(batch: ReadingBatch, begins: Rows) -> dict[str, npt.NDArray
     }
 
 
-def weight_sums(order: str, rows: str = "") -> str:
-    """Return SQL sums of the weights, in a fixed order, so that the same readings give the same digits.
-
-    rows: the relation that has the columns, if the name alone is ambiguous.
-    """
-    qualifier = f"{rows}." if rows else ""
-    return ",\n        ".join(f"sum({qualifier}{name} ORDER BY {order}) AS {name}" for name in WEIGHTS)
+def weight_sums(order: str) -> str:
+    """Return SQL sums of the weights, in a fixed order, so that the same readings give the same digits."""
+    return ",\n        ".join(f"sum({name} ORDER BY {order}) AS {name}" for name in WEIGHTS)

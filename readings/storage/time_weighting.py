@@ -55,16 +55,18 @@ def longest_staleness_limit_sql(unit_id: str, since: str) -> str:
     )"""  # noqa: S608  constants only
 
 
+_COLUMNS = "sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id"
+
 # The readings of a part of a piece, and of each sensor the newest one before that is valid when the part begins: a unit
 # may have sent many in that time. They are fetched in a LATERAL query with OFFSET 0 because the planner cannot estimate
 # how few rows a time range joins and would read whole partitions. This way it looks up each part in the primary key.
-_READINGS_OF_PART = """LATERAL (
-        SELECT sensor_id, recorded_at, temperature_c FROM reading
+_READINGS_OF_PART = f"""LATERAL (
+        SELECT {_COLUMNS} FROM reading
         WHERE storage_unit_id = piece.storage_unit_id AND recorded_at >= part.from_at AND recorded_at < part.to_at
             AND recorded_at BETWEEN %(earliest)s AND %(latest)s
         UNION ALL
         SELECT newest.* FROM sensor CROSS JOIN LATERAL (
-            SELECT sensor_id, recorded_at, temperature_c FROM reading
+            SELECT {_COLUMNS} FROM reading
             WHERE storage_unit_id = piece.storage_unit_id AND sensor_id = sensor.id
                 AND recorded_at > part.from_at - staleness_limit AND recorded_at < part.from_at
                 AND recorded_at BETWEEN %(earliest)s AND %(latest)s
@@ -72,32 +74,36 @@ _READINGS_OF_PART = """LATERAL (
         ) AS newest
         WHERE sensor.storage_unit_id = piece.storage_unit_id
         OFFSET 0
-    ) AS reading"""
+    ) AS reading"""  # noqa: S608  constants only
 
-# When the measurements of a `piece` are valid. The piece is cut where limits changed, so that the staleness limit is
-# constant in every part. The parts are found in a query with OFFSET 0, or the view's subqueries would run for every
-# reading.
-_VALID_IN_PIECE = f"""
+# The readings of a `piece`, and those before that are valid in it, with the time in which each is: `valid_until` and
+# `seconds` are NULL if it is not. The piece is cut where limits changed, so that the staleness limit is constant in
+# every part. The parts are found in a query with OFFSET 0, or the view's subqueries would run for every reading.
+_READINGS_OF_PIECE = f"""
     SELECT *, date_part('epoch', valid_until - valid_from) AS seconds
     FROM (
-        SELECT sensor_id, temperature_c, greatest(recorded_at, part.from_at) AS valid_from,
-            least(
-                lead(recorded_at) OVER (PARTITION BY part.from_at, sensor_id ORDER BY recorded_at),
-                recorded_at + staleness_limit,
-                part.to_at,
-                (SELECT retired_at FROM retirement WHERE retirement.id = reading.sensor_id)
-            ) AS valid_until
+        SELECT {_COLUMNS}, is_recorded_in_piece, valid_from,
+            CASE WHEN temperature_c IS NOT NULL AND ends_at > valid_from THEN ends_at END AS valid_until
         FROM (
-            SELECT greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
-                make_interval(secs => gap_limit_seconds) AS staleness_limit
-            FROM limit_period
-            WHERE limit_period.storage_unit_id = piece.storage_unit_id
-                AND valid_from < piece.to_at AND valid_until > piece.from_at
-            OFFSET 0
-        ) AS part
-        CROSS JOIN {_READINGS_OF_PART}
-    ) AS valid
-    WHERE temperature_c IS NOT NULL AND valid_until > valid_from"""  # noqa: S608  constants only
+            SELECT reading.*, recorded_at >= part.from_at AS is_recorded_in_piece,
+                greatest(recorded_at, part.from_at) AS valid_from,
+                least(
+                    lead(recorded_at) OVER (PARTITION BY part.from_at, sensor_id ORDER BY recorded_at),
+                    recorded_at + staleness_limit,
+                    part.to_at,
+                    (SELECT retired_at FROM retirement WHERE retirement.id = reading.sensor_id)
+                ) AS ends_at
+            FROM (
+                SELECT greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
+                    make_interval(secs => gap_limit_seconds) AS staleness_limit
+                FROM limit_period
+                WHERE limit_period.storage_unit_id = piece.storage_unit_id
+                    AND valid_from < piece.to_at AND valid_until > piece.from_at
+                OFFSET 0
+            ) AS part
+            CROSS JOIN {_READINGS_OF_PART}
+        ) AS ending
+    ) AS valid"""  # noqa: S608  constants only
 
 _RETIREMENT = """
 retirement AS MATERIALIZED (
@@ -105,35 +111,45 @@ retirement AS MATERIALIZED (
     WHERE retired_at IS NOT NULL AND storage_unit_id IN (SELECT storage_unit_id FROM piece)
 )"""
 
-# `piece` is a relation of (storage_unit_id, from_at, to_at), a half-open period. `weighted` has a row of each
-# measurement that is valid in a piece: from `valid_from` to `valid_until`, for `seconds`.
+# `piece` is a relation of (storage_unit_id, from_at, to_at) and any further columns, a half-open period. `weighted` has
+# a row of each measurement that is valid in a piece: from `valid_from` to `valid_until`, for `seconds`.
 WEIGHTED = f"""{_RETIREMENT},
 weighted AS (
-    SELECT piece.storage_unit_id, from_at, to_at, valid.*
-    FROM piece CROSS JOIN LATERAL ({_VALID_IN_PIECE}
+    SELECT piece.*, valid.*
+    FROM piece CROSS JOIN LATERAL (
+        SELECT sensor_id, temperature_c, valid_from, valid_until, seconds FROM ({_READINGS_OF_PIECE}
+        ) AS readings
+        WHERE valid_until IS NOT NULL
         OFFSET 0
     ) AS valid
 )
 """  # noqa: S608  constants only
 
-# `weights` has the sums of each `piece` and sensor. They are computed piece by piece: sorting the few readings of each
-# takes less time than sorting those of all. Sums are taken in order of time, so that the same readings give the same
-# digits in any order of arrival. The time a reading covers is that which no earlier one does: sensors of one unit cover
-# the same time only once.
-TIME_WEIGHTS = f"""{_RETIREMENT},
+
+def time_weights(counts: str = "") -> str:
+    """Return SQL of the relation `weights`: the sums of each `piece` and sensor that has readings in it.
+
+    They are computed piece by piece: sorting the few readings of each takes less time than sorting those of all. Sums
+    are taken in order of time, so that the same readings give the same digits in any order of arrival. The time a
+    reading covers is that which no earlier one does: sensors of one unit cover the same time only once.
+
+    counts: further aggregates over the readings, of which those recorded in the piece are `is_recorded_in_piece`.
+    """
+    return f"""{_RETIREMENT},
 weights AS (
-    SELECT piece.storage_unit_id, from_at, to_at, weight.*
+    SELECT piece.*, weight.*
     FROM piece CROSS JOIN LATERAL (
         SELECT sensor_id,
-            sum(seconds ORDER BY valid_from) AS weighted_seconds,
-            sum(seconds * temperature_c ORDER BY valid_from) AS weighted_sum_c,
-            sum(seconds * {ARRHENIUS_SQL} ORDER BY valid_from) AS weighted_arrhenius,
-            sum(newly_covered_seconds ORDER BY valid_from) AS covered_seconds
+            {counts}
+            coalesce(sum(seconds ORDER BY valid_from), 0) AS weighted_seconds,
+            coalesce(sum(seconds * temperature_c ORDER BY valid_from), 0) AS weighted_sum_c,
+            coalesce(sum(seconds * {ARRHENIUS_SQL} ORDER BY valid_from), 0) AS weighted_arrhenius,
+            coalesce(sum(newly_covered_seconds ORDER BY valid_from), 0) AS covered_seconds
         FROM (
             SELECT *, greatest(0, date_part('epoch', valid_until - greatest(valid_from, max(valid_until) OVER before)))
                 AS newly_covered_seconds
-            FROM ({_VALID_IN_PIECE}
-            ) AS weighted
+            FROM ({_READINGS_OF_PIECE}
+            ) AS readings
             WINDOW before AS (ORDER BY valid_from, sensor_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
         ) AS covering
         GROUP BY sensor_id
@@ -141,3 +157,6 @@ weights AS (
     ) AS weight
 )
 """  # noqa: S608  constants only
+
+
+TIME_WEIGHTS = time_weights()

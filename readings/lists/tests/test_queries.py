@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
+from core.db.prepared import Parameters
 from core.scope import Scope
 from readings.lists.filters import ReadingFilter
-from readings.lists.queries import Listing
+from readings.lists.queries import PAGE, Listing
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
 from readings.units.unit_refs import visible_unit_refs
@@ -85,6 +86,30 @@ def test_a_page_far_below_reads_the_hours_around_it_only() -> None:
     needed, limit, offset = map(int, re.findall(r"\d+", queries[-1]["sql"])[-3:])
     assert (limit, needed) == (20, offset + 20)
     assert offset < 60
+
+
+def test_a_page_far_below_reads_little_more_than_the_rows_above_it_in_its_hour() -> None:
+    listing = listing_of(interval_seconds=60, every=timedelta(seconds=1), count=7_200)
+    counted = listing.count()._replace(a_second=0.5)
+    with CaptureQueriesContext(connection) as queries:
+        rows = listing.rows(20, offset=5_600, counted=counted)
+    assert rows[0].recorded_at == NOON + timedelta(seconds=7_199 - 5_600)
+    low, high = map(datetime.fromisoformat, re.findall(r"'(2026[^']+)'", queries[-1]["sql"]))
+    above = high - rows[-1].recorded_at
+    assert above < high - low < above * 1.15
+
+
+def test_rows_above_a_page_are_not_fetched() -> None:
+    listing = listing_of(interval_seconds=60, every=timedelta(minutes=1), count=100)
+    parameters: Parameters = {
+        "unit_ids": list(listing.unit_refs), "low": NOON, "high": NOON + timedelta(minutes=99),
+        "needed": 60, "limit": 10, "offset": 50,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {PAGE.format(conditions='', direction='DESC')}", parameters)
+        plan = str(cursor.fetchone()[0])
+    assert plan.count("'Index Only Scan'") == 1
 
 
 def test_nothing_is_counted_for_a_page_that_is_expected_in_the_newest_hour(
