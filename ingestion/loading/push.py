@@ -137,7 +137,7 @@ def _push(
 
 def _units(scope: Scope, batches: Sequence[ParsedBatch]) -> dict[str, _Unit]:
     """Return the known units by the text that names them. One query."""
-    texts = {text for batch in batches for text in batch.readings["unit_code"].unique().to_list()}
+    texts = {text for batch in batches for text in batch.readings["unit_code"].to_list()}
     by_id: dict[UUID, list[str]] = {}
     for text in texts:
         public_id = _public_id(text)
@@ -176,22 +176,22 @@ def _with_codes(
     batch: ParsedBatch, units: dict[str, _Unit], customer: Customer | None, *, with_rejected: bool
 ) -> ParsedBatch:
     """Return the customer's part of a batch with unit codes in place of public ids."""
-    codes = pl.DataFrame(
-        [
-            (text, unit.facility_code, unit.unit_code)
-            for text, unit in units.items()
-            if customer is not None and unit.customer_id == customer.pk
-        ],
-        schema={"unit_code": pl.String, "facility": pl.String, "unit": pl.String},
-        orient="row",
-    )
+    own = {
+        text: (unit.facility_code, unit.unit_code)
+        for text, unit in units.items()
+        if customer is not None and unit.customer_id == customer.pk
+    }
 
     def with_codes(rows: pl.DataFrame) -> pl.DataFrame:
-        return (
-            rows.join(codes, on="unit_code", how="inner", maintain_order="left")
-            .with_columns(facility_code=pl.col("facility"), unit_code=pl.col("unit"))
-            .select(rows.columns)
-        )
+        texts = rows["unit_code"].to_list()
+        if not own.keys() >= set(texts):
+            rows = rows.filter(pl.Series([text in own for text in texts], dtype=pl.Boolean))
+            texts = [text for text in texts if text in own]
+        codes = {
+            name: pl.Series(name, [own[text][position] for text in texts], dtype=pl.String)
+            for position, name in enumerate(("facility_code", "unit_code"))
+        }
+        return pl.DataFrame([codes[name] if name in codes else rows[name] for name in rows.columns])
 
     rejected = [*batch.rejected, *_of_unknown_units(batch, units)] if with_rejected else []
     return replace(
@@ -204,7 +204,7 @@ def _with_codes(
 
 
 def _of_unknown_units(batch: ParsedBatch, units: dict[str, _Unit]) -> list[RejectedReading]:
-    if units.keys() >= set(batch.readings["unit_code"].unique()):
+    if units.keys() >= set(batch.readings["unit_code"].to_list()):
         return []
     unknown = batch.readings.filter(~pl.col("unit_code").is_in(list(units))).select("row_number", "unit_code")
     return [

@@ -164,8 +164,9 @@ class BatchBuilder:
         if len(resolved):
             resolved = self._plausible(resolved, rejected, raw_row)
             self._checks.add(resolved)
-            recorded_at = pl.col("wall").cast(pl.Datetime("us", "UTC")).alias("recorded_at")
-            readings = resolved.select(recorded_at if name == "recorded_at" else name for name in READING_SCHEMA)
+            recorded_at = resolved["wall"].cast(pl.Datetime("us", "UTC"))
+            columns = {name: recorded_at if name == "recorded_at" else resolved[name] for name in READING_SCHEMA}
+            readings = pl.DataFrame(columns)
             units = describe_units(resolved, self._rules)
         return ParsedBatch(
             readings=readings,

@@ -51,13 +51,14 @@ class RowGroups:
 
 def row_groups(readings: pl.DataFrame) -> RowGroups:
     """Group rows that have READING_SCHEMA's columns."""
-    rows = readings.select(Codes._fields)
-    if len(rows) <= FEW_ROWS:
+    if len(readings) <= FEW_ROWS:
         numbers: dict[tuple[str | None, ...], int] = {}
-        of_rows = [numbers.setdefault(row, len(numbers)) for row in rows.rows()]
+        columns = (readings[name].to_list() for name in Codes._fields)
+        of_rows = [numbers.setdefault(row, len(numbers)) for row in zip(*columns, strict=True)]
         return RowGroups(list(map(Codes._make, numbers)), np.array(of_rows, np.intp))
-    groups = rows.with_row_index("position").group_by(Codes._fields, maintain_order=True).agg("position")
+    rows = readings.select(Codes._fields).with_row_index("position")
+    groups = rows.group_by(Codes._fields, maintain_order=True).agg("position")
     sizes = groups["position"].list.len().to_numpy()
-    numbers_of_rows = np.empty(len(rows), np.intp)
+    numbers_of_rows = np.empty(len(readings), np.intp)
     numbers_of_rows[groups["position"].explode().to_numpy()] = np.repeat(np.arange(len(groups)), sizes)
     return RowGroups(list(map(Codes._make, groups.select(Codes._fields).iter_rows())), numbers_of_rows)

@@ -29,9 +29,8 @@ def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDes
 def _of_few_rows(rows: pl.DataFrame) -> dict[UnitKey, dict[str, str | None]]:
     """Return the attributes of each unit, in order of their last rows."""
     units: dict[UnitKey, dict[str, str | None]] = {}
-    for facility_code, unit_code, scale, *values in rows.select(
-        "facility_code", "unit_code", "scale", *UNIT_ATTRIBUTES
-    ).iter_rows():
+    columns = (rows[name].to_list() for name in ("facility_code", "unit_code", "scale", *UNIT_ATTRIBUTES))
+    for facility_code, unit_code, scale, *values in zip(*columns, strict=True):
         before = units.pop((facility_code, unit_code), None) or dict.fromkeys(UNIT_ATTRIBUTES)
         sent = {name: value for name, value in zip(UNIT_ATTRIBUTES, values, strict=True) if value}
         units[facility_code, unit_code] = before | sent | {"scale": scale}
