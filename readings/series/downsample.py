@@ -255,7 +255,7 @@ _MEASURES = f"""min(min_c) AS min_c,
     sum(sum_ninth_micro_c::float8) / nullif(sum(reading_count - fault_count), 0) / {NINTH_MICRO} AS average_c,
     max(max_c) AS max_c,
     sum(reading_count)::bigint AS reading_count, sum(fault_count)::bigint AS fault_count"""
-# The parts of hours at the ends of a range. LATERAL with OFFSET 0: see readings.storage.time_weighting.
+# The parts of hours at the ends of a range. LATERAL with OFFSET 0, here and below: see readings.storage.time_weighting.
 _RAW_PARTS = f"""
 unnest(%(raw_firsts)s::timestamptz[], %(raw_ends)s::timestamptz[], %(raw_days)s::date[]) AS piece (first, until, day)
 CROSS JOIN LATERAL (
@@ -288,7 +288,11 @@ FROM (
     SELECT day, {_COLUMNS}
     FROM unnest(%(hours_firsts)s::timestamptz[], %(hours_ends)s::timestamptz[], %(hours_days)s::date[])
         AS piece (first, until, day)
-    JOIN hourly_rollup ON storage_unit_id = %(unit_id)s AND hour >= first AND hour < until
+    CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM hourly_rollup
+        WHERE storage_unit_id = %(unit_id)s AND hour >= piece.first AND hour < piece.until
+        OFFSET 0
+    ) AS hourly
     UNION ALL
     SELECT day, {_COLUMNS} FROM {_RAW_PARTS}
 ) AS part

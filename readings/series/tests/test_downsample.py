@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import StorageUnit
 from readings.series.downsample import MAX_POINTS, MAX_RAW_READINGS, DownsampledSeries, Level, downsample
@@ -173,3 +175,24 @@ def test_a_series_of_nothing_has_no_points_and_is_one_gap(days: int) -> None:
     series = series_in(StorageUnitFactory(interval_seconds=60), days=days, start=START - 500 * DAY)
     assert (len(series), points_of(series), series.breaks()) == (0, [], [])
     assert series.gaps() == [TimeRange(START - 500 * DAY, START + (days - 500) * DAY)]
+
+
+def test_hours_of_whole_days_are_not_read_for_a_series_of_days() -> None:
+    unit = StorageUnitFactory()
+    store_readings(unit, [5.0] * 3_000, start=START - 3_000 * HOUR, every=HOUR)
+    for new in StorageUnitFactory.create_batch(100):  # so that PostgreSQL expects few hours of a unit
+        store_reading(new, 5.0, START)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE hourly_rollup")
+    with CaptureQueriesContext(connection) as queries:
+        series = downsample(unit, TimeRange(START - 250 * DAY - HOUR, START - HOUR))
+    assert series.level is Level.DAYS
+    plan = "\n".join(plan_of(queries[0]["sql"]))
+    assert "(hour >= piece.first) AND (hour < piece.until)" in plan
+    assert "Join Filter" not in plan
+
+
+def plan_of(sql: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        return [line for (line,) in cursor.fetchall()]
