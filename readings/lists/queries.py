@@ -5,7 +5,7 @@ its cost independent of the number of units and months, only the time interval i
 expected is searched first; if it held fewer, longer ones, and then all of it: three or four statements at most. How
 many are expected follows from the days' counts, where those were read for the total, else from the units' intervals. Of
 a page far below the newest row, the hours above it are counted by the roll-ups: one more statement, or two. Rows above
-a page are passed over by their keys, without being fetched.
+a page are passed over by their keys, without being fetched, if they are more than those on it.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class Listing:
             "unit_ids": list(self.unit_refs), "low": low, "high": high,
             "needed": limit + offset, "limit": limit, "offset": offset,
         }  # fmt: skip
-        page = PAGE.format(conditions=conditions, direction=direction)
+        page = page_sql(conditions, direction, by_keys=offset > limit)
         # With its conditions a filter would be one of hundreds of statements.
         rows = _fetch_prepared(page, parameters) if self.wanted.has_only_times else _fetch(page, parameters)
         return rows[::-1] if is_backwards else rows
@@ -271,27 +271,35 @@ GROUP BY hour ORDER BY hour DESC
 _JOINED = """
     JOIN (SELECT id, sensor_code FROM sensor) AS sensor ON sensor.id = sensor_id
     JOIN equipment_status AS status ON status.id = equipment_status_id"""
-# The keys alone are in the index, so the rows above a page are passed over without fetching them. The bounds let the
-# planner leave other months' partitions out.
-PAGE = f"""
-SELECT {_COLUMNS.format(created_at="page.created_at")}
-FROM (
+
+
+def page_sql(conditions: str, direction: str, *, by_keys: bool) -> str:
+    """Return the query of a page.
+
+    The bounds let the planner leave other months' partitions out. `by_keys` passes over the rows above the page in the
+    index, which has the keys alone, and then looks up the page's rows.
+    """
+    order = f"recorded_at {direction}, storage_unit_id {direction}, sensor_id {direction}"
+    merged = f"""(
     SELECT each.* FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
-        SELECT recorded_at, storage_unit_id, sensor_id FROM reading
-        WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at <= %(high)s{{conditions}}
-        ORDER BY recorded_at {{direction}}, sensor_id {{direction}} LIMIT %(needed)s
+        SELECT {_KEY if by_keys else "*"} FROM reading
+        WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at <= %(high)s{conditions}
+        ORDER BY recorded_at {direction}, sensor_id {direction} LIMIT %(needed)s
     ) AS each
-    ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}
-    LIMIT %(limit)s OFFSET %(offset)s
-) AS key (at, at_unit, at_sensor) CROSS JOIN LATERAL (
+    ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s
+)"""  # noqa: S608  constants only
+    page = f"{merged} AS page"
+    if by_keys:
+        page = f"""{merged} AS key (at, at_unit, at_sensor) CROSS JOIN LATERAL (
     SELECT * FROM reading
-    WHERE recorded_at = key.at AND storage_unit_id = at_unit AND sensor_id = at_sensor
+    WHERE recorded_at = key.at AND storage_unit_id = key.at_unit AND sensor_id = key.at_sensor
         AND recorded_at >= %(low)s AND recorded_at <= %(high)s
     OFFSET 0
-) AS page
-{_JOINED}
-ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}
-"""  # noqa: S608  constants only
+) AS page"""  # noqa: S608  constants only
+    columns = _COLUMNS.format(created_at="page.created_at")
+    return f"SELECT {columns} FROM {page} {_JOINED} ORDER BY {order}"  # noqa: S608  constants only
+
+
 LATEST = f"""
 SELECT {_COLUMNS.format(created_at="reading.created_at")}
 FROM latest_reading AS reading {_JOINED}

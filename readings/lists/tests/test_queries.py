@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from core.db.prepared import Parameters
 from core.scope import Scope
 from readings.lists.filters import ReadingFilter
-from readings.lists.queries import PAGE, Listing
+from readings.lists.queries import Listing, page_sql
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
 from readings.units.unit_refs import visible_unit_refs
@@ -107,7 +107,7 @@ def test_rows_above_a_page_are_not_fetched() -> None:
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {PAGE.format(conditions='', direction='DESC')}", parameters)
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {page_sql('', 'DESC', by_keys=True)}", parameters)
         plan = str(cursor.fetchone()[0])
     assert plan.count("'Index Only Scan'") == 1
 
