@@ -54,7 +54,7 @@ def resolve(
     sensor_ids = of_rows((each.sensor_id if each else NONE for each in sensors), np.int32)
     equipment_status_ids = of_rows((statuses.get(each.equipment_status, NONE) for each in groups.codes), np.int16)
     scale_bytes = of_rows((SCALE_BYTES[each.scale] for each in groups.codes), np.uint8)
-    # Of a few rows, planning an expression takes longer than everything else.
+    # Not by an expression: planning one takes 0.1 ms or more, and most deliveries have a few rows.
     readings = batch.readings.hstack(
         [
             pl.Series("storage_unit_id", unit_ids),

@@ -110,7 +110,7 @@ def raw(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
         return Prepared(f"WITH {piece} {groups} FROM piece CROSS JOIN {_COUNTS_OF_PIECE} GROUP BY 1, 2, 3")
     weights = weight_sums("storage_unit_id, from_at, sensor_id")
     counted = counts_of_readings("is_recorded_in_piece")
-    return Prepared(f"WITH {piece}, {time_weights(f'{counted},')} {groups}, {weights} FROM weights GROUP BY 1, 2, 3")
+    return Prepared(f"WITH {piece}, {time_weights(counted)} {groups}, {weights} FROM weights GROUP BY 1, 2, 3")
 
 
 # LATERAL with OFFSET 0: see readings.storage.time_weighting. Each piece is summed by itself, as that needs no sorting.

@@ -127,7 +127,7 @@ weighted AS (
 
 
 def time_weights(counts: str = "") -> str:
-    """Return SQL of the relation `weights`: the sums of each `piece` and sensor that has readings in it.
+    """Return SQL of the relation `weights`: the sums of each `piece` and of each sensor with readings in it or before.
 
     They are computed piece by piece: sorting the few readings of each takes less time than sorting those of all. Sums
     are taken in order of time, so that the same readings give the same digits in any order of arrival. The time a
@@ -135,16 +135,17 @@ def time_weights(counts: str = "") -> str:
 
     counts: further aggregates over the readings, of which those recorded in the piece are `is_recorded_in_piece`.
     """
+    further = f"{counts}," if counts else ""
     return f"""{_RETIREMENT},
 weights AS (
     SELECT piece.*, weight.*
     FROM piece CROSS JOIN LATERAL (
         SELECT sensor_id,
-            {counts}
+            {further}
             coalesce(sum(seconds ORDER BY valid_from), 0) AS weighted_seconds,
             coalesce(sum(seconds * temperature_c ORDER BY valid_from), 0) AS weighted_sum_c,
             coalesce(sum(seconds * {ARRHENIUS_SQL} ORDER BY valid_from), 0) AS weighted_arrhenius,
-            coalesce(sum(newly_covered_seconds ORDER BY valid_from), 0) AS covered_seconds
+            sum(newly_covered_seconds ORDER BY valid_from) AS covered_seconds
         FROM (
             SELECT *, greatest(0, date_part('epoch', valid_until - greatest(valid_from, max(valid_until) OVER before)))
                 AS newly_covered_seconds
