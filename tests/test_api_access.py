@@ -13,9 +13,10 @@ from uuid import UUID
 
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from alarms.models import Alarm
@@ -38,7 +39,8 @@ from tests.factories import (
 )
 from tests.responses import ApiResponse
 
-pytestmark = pytest.mark.django_db
+# One worker of pytest-xdist makes the objects once.
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("access of the API")]
 API = "api/v1/"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -198,8 +200,20 @@ def routes() -> Iterator[tuple[str, Any]]:
     yield from detector(get_resolver(), "")
 
 
+@pytest.fixture(scope="module")
+def stored_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """Create it for all tests of the module: each of them changes a savepoint of its own."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world()
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def world(db: None) -> World:
+def world(stored_world: World, db: None) -> World:
+    return stored_world
+
+
+def make_world() -> World:
     unit = StorageUnitFactory(facility=FacilityFactory())
     store_readings(unit, [5.0, None, 6.0], start=START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"))
     customer, now = unit.facility.customer, datetime.now(UTC)

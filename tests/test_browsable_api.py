@@ -12,9 +12,9 @@ from django.test import Client
 
 from customers.models import Facility
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory
-from tests.test_api_access import ROUTES, World, world
+from tests.test_api_access import ROUTES, World, stored_world, world
 
-__all__ = ["world"]  # a fixture
+__all__ = ["stored_world", "world"]  # fixtures
 
 pytestmark = pytest.mark.django_db
 
