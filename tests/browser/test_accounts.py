@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from alarms.models import AlarmSignature
 from tests.alarm_factories import AlarmFactory
+from tests.browser.axe import load_axe, violations
 from tests.browser.conftest import Visit
-from tests.browser.test_every_page import violations
 from tests.factories import PASSWORD, MembershipFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,6 +32,7 @@ def person() -> User:
 def page(visit: Visit, person: User, settings: Settings) -> Page:
     """Open a window with a device that confirms passkeys, signed in, with the password confirmed."""
     settings.MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
+    load_axe(visit)
     browser = visit.page.context.new_cdp_session(visit.page)
     browser.send("WebAuthn.enable")
     device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
@@ -113,6 +114,7 @@ def test_an_alarm_is_signed_with_a_passkey(visit: Visit, page: Page, person: Use
 
 
 def test_pages_of_links_are_accessible(visit: Visit) -> None:
+    load_axe(visit)
     pages = [reverse("password-forgotten"), reverse("invitation-link", args=["unknown"])]
     visit.expects_errors = True  # an unknown link is answered with 410
     assert [violations(visit.open(path)) for path in pages] == [[], []]

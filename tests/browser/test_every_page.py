@@ -6,9 +6,6 @@ Each test also checks that the browser's console reports no error and that no ot
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
 
 import pytest
 from django.contrib import admin
@@ -16,18 +13,12 @@ from django.contrib.admin.utils import quote
 from django.urls import reverse
 from playwright.sync_api import Page
 
+from tests.browser.axe import load_axe, violations
 from tests.browser.conftest import Visit
 from tests.browser.every_page import NOT_PAGES, World, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
-LOOK = """async ([excluded, rules]) => {
-    const found = await axe.run({ exclude: excluded }, { resultTypes: ["violations"], ...rules });
-    return found.violations
-        .filter((each) => ["serious", "critical"].includes(each.impact))
-        .map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-}"""
 # Elements in the tab order, including those scrolled out of view. Each records that it was reached and whether its
 # focus is visible, as asking the browser after each key takes as long as the key.
 REACHABLE = """() => {
@@ -49,18 +40,20 @@ REACHABLE = """() => {
 # The admin's searchable lists are created some time after the page has loaded.
 ARE_LISTS_MADE = """() => !document.querySelector(
     "select.admin-autocomplete:not(.select2-hidden-accessible):not([name*=__prefix__])")"""
-COLOURS: tuple[Literal["light", "dark"], ...] = ("dark", "light")
-COLOURS_PREFERRED = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
-COLOUR_RULES = ["color-contrast", "link-in-text-block"]
 ADMIN_SIDEBAR = "#nav-sidebar"
-# Otherwise axe measures a colour that lies between the two.
-FINISH_TRANSITIONS = "() => document.getAnimations().forEach((each) => each.finish())"
 ERROR_PAGES = ("403.html", "403_csrf.html", "429.html", "500.html")
 
 
 @pytest.fixture
 def world() -> World:
     return make_world()
+
+
+@pytest.fixture
+def examined(visit: Visit) -> Visit:
+    """Open a window whose pages load axe."""
+    load_axe(visit)
+    return visit
 
 
 @pytest.mark.parametrize(
@@ -80,21 +73,21 @@ def test_no_page_is_forgotten(world: World, module: str) -> None:
     assert names <= world.addresses.keys() | NOT_PAGES
 
 
-def test_axe_finds_nothing_serious_on_any_page(visit: Visit, world: World) -> None:
-    found = {"login": violations(visit.open(reverse("login")))}
-    visit.sign_in(world.staff)
+def test_axe_finds_nothing_serious_on_any_page(examined: Visit, world: World) -> None:
+    found = {"login": violations(examined.open(reverse("login")))}
+    examined.sign_in(world.staff)
     for name, address in world.addresses.items():
-        page = visit.open_completely(address)
+        page = examined.open_completely(address)
         found[name] = violations(page)
-    visit.expects_errors = True  # the page that is not found is one
-    found["not found"] = violations(visit.open("/nowhere"))
+    examined.expects_errors = True  # the page that is not found is one
+    found["not found"] = violations(examined.open("/nowhere"))
     for name in ERROR_PAGES:
-        found[name] = violations(visit.open_template(name))
+        found[name] = violations(examined.open_template(name))
     assert {name: each for name, each in found.items() if each} == {}
 
 
-def test_axe_finds_nothing_serious_in_the_admin(visit: Visit, world: World) -> None:
-    visit.sign_in(world.staff)
+def test_axe_finds_nothing_serious_in_the_admin(examined: Visit, world: World) -> None:
+    examined.sign_in(world.staff)
     addresses = [reverse("admin:index")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -103,31 +96,12 @@ def test_axe_finds_nothing_serious_in_the_admin(visit: Visit, world: World) -> N
             addresses.append(reverse(f"{name}_change", args=[quote(first.pk)]))
     found = {}
     for number, address in enumerate(addresses):
-        page = visit.open(address)
+        page = examined.open(address)
         page.wait_for_function(ARE_LISTS_MADE)
         # The sidebar lists all models on every page, without and with a current one.
         found[address] = violations(page, excluded=[] if number < 2 else [ADMIN_SIDEBAR])
     assert len(found) > 20
     assert {address: each for address, each in found.items() if each} == {}
-
-
-def violations(page: Page, excluded: Sequence[str] = ()) -> list[str]:
-    """Return what axe finds in light and in dark colours. The page is loaded once, and changes with the preference.
-
-    In the second colours only what they can change is examined. `excluded`: selectors of what is not examined.
-    """
-    page.evaluate(AXE)
-    found = []
-    rules: dict[str, object] = {}
-    for colours in COLOURS:
-        page.emulate_media(color_scheme=colours)
-        assert page.evaluate(COLOURS_PREFERRED) == colours
-        # The site's script chooses the colours; pages without it have no theme.
-        page.wait_for_selector(f"html[data-bs-theme={colours}], html:not([data-bs-theme])", state="attached")
-        page.evaluate(FINISH_TRANSITIONS)
-        found += [f"{colours}: {each}" for each in page.evaluate(LOOK, [list(excluded), rules])]
-        rules = {"runOnly": COLOUR_RULES}
-    return found
 
 
 def test_no_page_scrolls_horizontally_on_a_phone(phone: Visit, world: World) -> None:
