@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -23,11 +23,15 @@ from django.conf import settings
 
 from temperature_site.dev.processes import marked_processes
 from temperature_site.management.commands.run import DEMO_CUSTOMERS
-from tests.running_system import wait_until
+from tests.databases import migrated_template, own_database
+from tests.running_system import PROCFILE, wait_until
 
 pytestmark = pytest.mark.xdist_group("running system")
 
 STOP_SECONDS = 30
+# Where it does not matter which processes run: those that start and stop soonest.
+FEW = ("web", "beat")
+WITHOUT_DEMO = {"DEMO": "false", "SECRET_KEY": "of-this-test-" + "x" * 50}
 # Variables to remove: the tests' own database and key must not reach the run.
 NOT_SET = ("DATABASE_URL", "SECRET_KEY", "DEMO", "CELERY_BROKER_URL", "SOURCE_ALLOWED_NETWORKS")
 
@@ -110,28 +114,18 @@ def data_dir() -> Iterator[Path]:
         yield Path(folder).resolve() / "data"
 
 
-@pytest.fixture(scope="module")
-def migrated() -> Iterator[Path]:
-    """Return a data directory with a migrated database and static files, on which a run starts sooner."""
-    with tempfile.TemporaryDirectory(prefix="run-") as folder:
-        directory = Path(folder).resolve() / "data"
-        for command in (["migrate"], ["collectstatic", "--no-input"]):
-            subprocess.run(
-                [sys.executable, "manage.py", *command, "--verbosity=0"],
-                cwd=settings.BASE_DIR,
-                env=without_own_settings() | {"DATA_DIR": str(directory)},
-                check=True,
-                timeout=120,
-            )
-        yield directory
-
-
 @pytest.fixture
-def migrated_data_dir(migrated: Path, data_dir: Path) -> Path:
-    """Return a data directory of the test's own, migrated before."""
-    # The database's files belong to the user that runs PostgreSQL.
-    subprocess.run(["cp", "--archive", migrated, data_dir], check=True)
-    return data_dir
+def database_url(django_db_setup: None) -> Iterator[str]:
+    """Return a database that is migrated already, on which a run starts sooner than on its own."""
+    with own_database(migrated_template()) as database:
+        yield database.url
+
+
+def procfile_of(data_dir: Path, names: Sequence[str]) -> Path:
+    """Write a Procfile of the named processes only, beside the data directory."""
+    path = data_dir.with_name("Procfile")
+    path.write_text("".join(f"{name}: env --chdir={settings.BASE_DIR} {PROCFILE[name]}\n" for name in names))
+    return path
 
 
 @pytest.fixture
@@ -142,10 +136,11 @@ def start_run(data_dir: Path) -> Iterator[Callable[..., Run]]:
     environment = without_own_settings() | given
     runs: list[Run] = []
 
-    def start(**more: str) -> Run:
+    def start(names: Sequence[str] = (), **more: str) -> Run:
+        options = ["--procfile", str(procfile_of(data_dir, names))] if names else []
         with output_of(data_dir).open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "manage.py", "run"],
+                [sys.executable, "manage.py", "run", *options],
                 cwd=settings.BASE_DIR,
                 env=environment | more,
                 stdin=subprocess.DEVNULL,
@@ -191,15 +186,14 @@ def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_
     assert run.left_behind() == []
 
 
-@pytest.mark.usefixtures("migrated_data_dir")
-def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[], Run]) -> None:
-    killed = start_run()
+def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[..., Run]) -> None:
+    killed = start_run(FEW, **WITHOUT_DEMO)
     wait_until("the web process answers", killed.is_answering, seconds=120)
     killed.process.kill()
     killed.process.wait()
     assert killed.left_behind() != []
 
-    run = start_run()
+    run = start_run(FEW, **WITHOUT_DEMO)
     wait_until("it says where to look", run.is_announced, seconds=120)
 
     assert "that an earlier run left behind" in run.text()
@@ -207,9 +201,10 @@ def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[
     assert run.left_behind() == []
 
 
-@pytest.mark.usefixtures("migrated_data_dir")
-def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Callable[[], Run]) -> None:
-    run = start_run()
+def test_when_one_process_dies_everything_stops_with_an_exit_code(
+    start_run: Callable[..., Run], database_url: str
+) -> None:
+    run = start_run(FEW, DATABASE_URL=database_url, **WITHOUT_DEMO)
     wait_until("the web process answers", run.is_answering, seconds=120)
     beat = next(process for process in marked_processes(str(run.data_dir)) if "beat" in words(process))
 
@@ -219,9 +214,8 @@ def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Cal
     assert run.left_behind() == []
 
 
-@pytest.mark.usefixtures("migrated_data_dir")
-def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run]) -> None:
-    run = start_run(DEMO="false", SECRET_KEY="of-this-test-" + "x" * 50)
+def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run], database_url: str) -> None:
+    run = start_run(DATABASE_URL=database_url, **WITHOUT_DEMO)
     wait_until("it says where to look", run.is_announced, seconds=120)
 
     assert "Sign in as" not in run.text()
