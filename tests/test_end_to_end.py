@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("running system")]
 
 UNITS = 94
 SPAN = timedelta(minutes=30)
+SPEED = 120
 
 # Beat looks for due sources every second, and each is due every second or two.
 LOOK_OFTEN = """
@@ -46,7 +47,7 @@ REJECTED_BUT_FOR_CUTS = "SELECT sum(seen_count) FROM rejected_row WHERE reason <
 class Simulated:
     """Half an hour of the customers' cold stores, in less time, while the system collects."""
 
-    def __init__(self, system: RunningSystem, *simulator_arguments: str, speed: float) -> None:
+    def __init__(self, system: RunningSystem, *simulator_arguments: str) -> None:
         self.system, self.database = system, system.database
         self.database.rows(LOOK_OFTEN)
         system.start("worker")
@@ -56,7 +57,7 @@ class Simulated:
         self.urls = system.start_simulator(
             *("--clock-start", self.began_at.isoformat()),
             *("--clock-stop", (self.began_at + SPAN).isoformat()),
-            *("--speed", str(speed)),
+            *("--speed", str(SPEED)),
             *simulator_arguments,
         )
         for code, url in self.urls.items():
@@ -104,7 +105,7 @@ def assert_everything_agrees(simulated: Simulated) -> None:
 
 def test_half_an_hour_of_the_whole_fleet_arrives_as_it_was_measured(broker_url: str, tmp_path: Path) -> None:
     with running_system(broker_url, tmp_path) as system:
-        simulated = Simulated(system, speed=60)
+        simulated = Simulated(system)
         simulated.live_to_the_end()
 
         assert_everything_agrees(simulated)
@@ -118,8 +119,7 @@ def test_readings_arrive_completely_from_unreliable_systems(broker_url: str, tmp
             system,
             "--transport",
             "duplicated_rows=0.2,shuffled_rows=0.5,late_seconds=600,cut_off=0.15,garbage_rows=0.02,"
-            "error_500=0.05,html=0.05,unavailable_503=0.05,retry_after_seconds=1",
-            speed=60,
+            "error_500=0.1,html=0.1,unavailable_503=0.05,retry_after_seconds=1",
         )
         simulated.live_to_the_end()
 
