@@ -25,7 +25,7 @@ migrate: install ## Apply the database migrations
 	@DEMO="$${DEMO-true}" exec $(BIN)/python manage.py migrate
 
 test: install-dev ## Set up and run the tests; TESTS="readings -k store" narrows them
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	@PYTHONDONTWRITEBYTECODE= exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 fuzz: install-dev ## Send thousands of generated requests to the REST API; FUZZ_EXAMPLES=50 runs longer
 	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES-20}" FUZZ_SEQUENCES="$${FUZZ_SEQUENCES-40}" exec $(BIN)/python -m pytest -s tests/test_fuzzing.py
