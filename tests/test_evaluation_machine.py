@@ -23,7 +23,7 @@ from alarms.models import EvaluationFailure, LimitProfile, UnitLimits
 from alarms.tests.evaluation import START, all_budgets_by_definition, by_definition, load, stored, stored_budgets
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from alarms.thresholds import SensorPolicy
-from customers.models import Sensor
+from customers.models import Sensor, StorageUnit
 from ingestion.loading import conflicts
 from ingestion.loading.replay import replay as replay_rejected
 from ingestion.models import Conflict, RejectedRow
@@ -145,6 +145,12 @@ class Evaluation(RuleBasedStateMachine):
         chosen.low_warning_c, chosen.low_critical_c = low_c, None
         chosen.low_allowed_seconds, chosen.low_allowed_window_seconds = allowed_seconds, window_seconds
         chosen.save()
+
+    @rule(seconds=st.sampled_from([600, 3600, 10_800]))
+    def change_the_staleness_limit(self, seconds: int) -> None:
+        unit = StorageUnit.objects.get(pk=self.unit.pk)
+        unit.gap_limit_seconds = seconds
+        unit.save()
 
     @rule(limit_c=mkt_limits, window_seconds=windows)
     def change_mkt_limit(self, limit_c: float | None, window_seconds: int) -> None:

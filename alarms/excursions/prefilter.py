@@ -24,11 +24,12 @@ from readings.units.comparison import ROUNDING_K
 
 
 class UnitSnapshot(NamedTuple):
-    """What is known of a unit before its readings are evaluated. Beyond `low_c` and `high_c` is outside.
+    """What is known of a unit before its new readings are evaluated. Beyond `low_c` and `high_c` is outside.
 
-    valid_from: since when its limits are in force, None without a version. has_mkt_limit: now or earlier. is_near: an
-    excursion is ongoing, or lies at the new readings. is_change_near: the limits changed shortly before them.
-    failed_parts: of its evaluation, which wait for a retry.
+    The limits are those in force at the readings, since `valid_from`, which is None without a version. has_mkt_limit:
+    now or earlier. is_near: an excursion is ongoing, or lies at the readings. is_change_near: the limits changed among
+    them, or so shortly before or after them that a reading is valid across the change. failed_parts: of its evaluation,
+    which wait for a retry.
     """
 
     unit_id: int
@@ -64,9 +65,10 @@ LONGEST_BUDGET_WINDOW = """greatest(
     CASE WHEN low_allowed_seconds IS NOT NULL THEN low_allowed_window_seconds END
 )"""
 # Changed limits may be exceeded by what was measured before: by a reading that is still valid, and by the time outside
-# within a budget's window, which the first readings after the change reveal.
-IS_CHANGE_NEAR = f"""(
-    span.first < version.valid_from + {STALENESS_LIMIT}
+# within a budget's window, which the first readings after the change reveal. VERSION is in force before the first of
+# the readings unless the limits changed among or soon after them.
+IS_CHANGE_NEAR = """(
+    span.first < version.valid_from + version.gap_limit
     OR version.budget_window_seconds IS NOT NULL AND EXISTS (
         SELECT FROM excursion WHERE storage_unit_id = unit.id AND kind = 'temperature'
             AND clears_at >= version.valid_from - make_interval(secs => version.budget_window_seconds)
@@ -74,11 +76,18 @@ IS_CHANGE_NEAR = f"""(
         SELECT FROM hourly_rollup WHERE storage_unit_id = unit.id AND reading_count > 0
             AND hour >= version.valid_from AND hour <= span.first - interval '1 hour'
     )
-)"""  # noqa: S608  constants only
-# The unit's own columns hold the limits of its newest version. Each of the two searches for excursions has an index.
+)"""
+VERSION = f"""
+SELECT valid_from, make_interval(secs => gap_limit_seconds) AS gap_limit, sensor_policy, is_inclusive,
+    coalesce(low_warning_c, low_critical_c) AS low_c, coalesce(high_warning_c, high_critical_c) AS high_c,
+    {LONGEST_BUDGET_WINDOW} AS budget_window_seconds
+FROM limit_version
+WHERE storage_unit_id = unit.id AND superseded_at IS NULL
+    AND valid_from <= span.last + make_interval(secs => gap_limit_seconds)
+ORDER BY valid_from DESC LIMIT 1"""  # noqa: S608  constants only
+# Each of the two searches for excursions has an index.
 SNAPSHOTS = Prepared(f"""
-SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit.high_warning_c, unit.high_critical_c),
-    unit.is_limit_outside, version.valid_from, version.sensor_policy,
+SELECT unit.id, version.low_c, version.high_c, version.is_inclusive, version.valid_from, version.sensor_policy,
     EXISTS (
         SELECT FROM limit_version
         WHERE storage_unit_id = unit.id AND superseded_at IS NULL AND mkt_limit_c IS NOT NULL
@@ -86,16 +95,14 @@ SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit
     EXISTS (SELECT FROM excursion WHERE storage_unit_id = unit.id AND ended_at IS NULL AND kind <> 'mkt')
     OR EXISTS (
         SELECT FROM excursion WHERE storage_unit_id = unit.id AND clears_at >= span.first AND kind <> 'mkt'
-            AND started_at <= span.last + {STALENESS_LIMIT}
+            AND started_at <= span.last + greatest(version.gap_limit, {STALENESS_LIMIT})
     ),
     {IS_CHANGE_NEAR},
     EXISTS (SELECT FROM sensor_fault WHERE storage_unit_id = unit.id),
     ARRAY(SELECT part FROM evaluation_failure WHERE storage_unit_id = unit.id)
 FROM {rows_sql("span", {"unit_id": "int", "first": "timestamptz", "last": "timestamptz"})}
 JOIN storage_unit AS unit ON unit.id = span.unit_id
-LEFT JOIN LATERAL (
-    SELECT valid_from, sensor_policy, {LONGEST_BUDGET_WINDOW} AS budget_window_seconds FROM limit_version
-    WHERE storage_unit_id = unit.id AND superseded_at IS NULL ORDER BY valid_from DESC LIMIT 1
+LEFT JOIN LATERAL ({VERSION}
 ) AS version ON true
 ORDER BY unit.id
 """)  # noqa: S608  constants only
@@ -122,7 +129,7 @@ def candidates(
         or each.unit_id in prefiltered.outside
         # Readings that are all within the limits can have a mean outside together with earlier ones.
         or each.sensor_policy == SensorPolicy.MEAN
-        # Readings from before the newest version are evaluated by an older one.
+        # It is given limits first.
         or each.valid_from is None
         or each.is_change_near
         # Its failed evaluation is to include the new readings.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
@@ -17,7 +18,16 @@ from pytest_django import DjangoAssertNumQueries
 from alarms.evaluation.evaluate import Evaluation, evaluate
 from alarms.limits.versions import update_versions
 from alarms.models import Alarm, Excursion, LimitVersion, MktCheck, SensorFault, UnitLimits
-from alarms.tests.evaluation import START, at, budgets_by_definition, by_definition, load, stored, undone
+from alarms.tests.evaluation import (
+    START,
+    at,
+    budgets_by_definition,
+    by_definition,
+    load,
+    set_staleness_limits,
+    stored,
+    undone,
+)
 from alarms.thresholds import SensorPolicy
 from customers.models import StorageUnit
 from readings.storage.partitions import ensure_partitions, months_between
@@ -153,6 +163,34 @@ def test_readings_within_the_limits_are_evaluated_with_one_query(
     with django_assert_num_queries(1 + 2):
         evaluate(new_spans, columns, now=LATER)
     assert not Excursion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "minutes_before", "is_within"),
+    [
+        pytest.param(5, 60, True, id="within the limits of their time"),
+        pytest.param(9, 60, False, id="beyond the limits of their time"),
+        pytest.param(5, 20, False, id="valid until after the change"),
+    ],
+)
+def test_readings_from_before_a_change_are_compared_with_the_limits_of_their_time(
+    temperature_c: float, minutes_before: int, is_within: bool
+) -> None:
+    unit = make_unit()
+    set_staleness_limits(1800)
+    with time_machine.travel(at(500), tick=False):
+        UnitLimits.objects.filter(storage_unit=unit).update(high_warning_c=4.0)
+        assert update_versions([unit.pk]) == 1
+    rows = [(minute, 0, temperature_c) for minute in range(500 - minutes_before)]
+    columns = ReadingBatch.of_rows(rows_of(unit, rows))
+    new_spans = store(columns).new_spans
+
+    with CaptureQueriesContext(connection) as queries:
+        evaluate(new_spans, columns, now=LATER)
+
+    # One query and the savepoint around it tell that nothing is to be evaluated.
+    assert (len(queries) == 3) is is_within
+    assert stored(unit) == by_definition(unit)
 
 
 def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside() -> None:
