@@ -142,20 +142,27 @@ def prefilter(
 ) -> PrefilterResult:
     """Check the rows of `columns` within their unit's span of new readings."""
     ids = np.array([each.unit_id for each in snapshots])
+    position = np.minimum(np.searchsorted(ids, columns.storage_unit_id), len(ids) - 1)
+    temperature_c = columns.temperature_c
+    low, high = _bounds(snapshots)
+    is_outside = (temperature_c < low[position]) | (temperature_c > high[position])
+    is_missing = np.isnan(temperature_c)
+    # Whether the row is new is asked of the few that matter.
+    rows = np.flatnonzero(is_outside | is_missing)
+    if not len(rows):
+        return PrefilterResult(frozenset(), frozenset())
+    position = position[rows]
     spans = [new_spans[each.unit_id] for each in snapshots]
     firsts = np.array([microseconds_of(span.first) for span in spans])
     lasts = np.array([microseconds_of(span.last) for span in spans])
-    position = np.minimum(np.searchsorted(ids, columns.storage_unit_id), len(ids) - 1)
-    recorded_at, temperature_c = columns.recorded_at_us, columns.temperature_c
+    recorded_at = columns.recorded_at_us[rows]
     is_new = (
-        (ids[position] == columns.storage_unit_id)
+        (ids[position] == columns.storage_unit_id[rows])
         & (recorded_at >= firsts[position])
         & (recorded_at <= lasts[position])
     )
-    low, high = _bounds(snapshots)
-    is_outside = (temperature_c < low[position]) | (temperature_c > high[position])
     return PrefilterResult(
-        _ids_at(ids, position[is_new & is_outside]), _ids_at(ids, position[is_new & np.isnan(temperature_c)])
+        _ids_at(ids, position[is_new & is_outside[rows]]), _ids_at(ids, position[is_new & is_missing[rows]])
     )
 
 
