@@ -134,7 +134,12 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
         if _copy_to_unit(unit, resolved):
             changed.append(unit)
     first = {each.storage_unit_id: each for each in reversed(created)}
-    supersede([each for unit_id, each in first.items() if unit_id in newest and each.valid_from < started_at])
+    # The newest version may begin later than now, after a reading of a fast clock.
+    supersede(
+        each
+        for unit_id, each in first.items()
+        if unit_id in newest and each.valid_from < max(started_at, newest[unit_id].valid_from + datetime.resolution)
+    )
     LimitVersion.objects.bulk_create(created)
     _store_copies(changed)
     return len(first)

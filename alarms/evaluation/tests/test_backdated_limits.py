@@ -55,6 +55,24 @@ def test_excursions_since_then_follow_the_limits_and_earlier_ones_stay(unit: Sto
     assert list(Excursion.objects.order_by("started_at").values_list("started_at", flat=True)) == [at(5), at(100)]
 
 
+@pytest.mark.parametrize("minutes_ago", [0, 1])
+def test_limits_that_begin_after_a_reading_of_a_fast_clock_are_superseded(unit: StorageUnit, minutes_ago: int) -> None:
+    read(unit, (310.5, 7))
+    with time_machine.travel(at(310), tick=False):
+        choice = UnitLimits.objects.get(storage_unit=unit)
+        choice.high_warning_c = 6.5
+        choice.save()
+        ahead = LimitVersion.objects.get(storage_unit=unit, valid_from__gt=at(310.5))
+
+        backdate(unit, at(310 - minutes_ago), high_warning_c=6.0)
+        run_reevaluations(at(311))
+
+    ahead.refresh_from_db()
+    assert ahead.superseded_at is not None
+    assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").valid_from == at(310 - minutes_ago)
+    assert stored(unit) == by_definition(unit) != []
+
+
 def test_alarms_that_were_reported_stay_as_they_were(unit: StorageUnit) -> None:
     Alarm.objects.update(state="closed", closed_at=at(70))
     before = [model_to_dict(alarm, exclude=["excursion"]) for alarm in Alarm.objects.all()]
