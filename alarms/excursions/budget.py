@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.excursions.detector import limits_in_force
@@ -149,8 +150,13 @@ def budget_replacements(
 
 def _replacement(unit: EvaluatedUnit, side: Side | None, changed_since: datetime, newest: datetime) -> Replacement:
     kind = BUDGET_OF[side].kind
-    budgets = Excursion.objects.filter(storage_unit=unit.unit_id, kind=kind)
-    touched = budgets.filter(Q(ended_at=None) | Q(ended_at__gte=changed_since)).order_by("started_at").first()
+    excursions = Excursion.objects.filter(storage_unit=unit.unit_id).order_by("started_at")
+    # Its peak, which the budget's excursions repeat, may have changed: also of those that ended before the change.
+    changed = excursions.filter(
+        Q(ended_at=None) | Q(ended_at__gte=changed_since), kind=Excursion.Kind.TEMPERATURE, started_at__lt=changed_since
+    )
+    reached = Coalesce(Subquery(changed.values("started_at")[:1]), Value(changed_since))
+    touched = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=reached), kind=kind).first()
     since = changed_since if touched is None else min(touched.started_at, changed_since)
     windows = [budget.window_seconds for each in unit.versions if (budget := each.limits.budget(side)) is not None]
     used = _used(unit.unit_id, side, since - timedelta(seconds=max(windows, default=0)))

@@ -13,7 +13,15 @@ from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.excursions.what_if import preview_backdated
 from alarms.limits.versions import limits_of
 from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
-from alarms.tests.evaluation import at, budgets_by_definition, by_definition, load, stored
+from alarms.tests.evaluation import (
+    all_budgets_by_definition,
+    at,
+    budgets_by_definition,
+    by_definition,
+    load,
+    stored,
+    stored_budgets,
+)
 from customers.models import StorageUnit
 from readings.statistics.time_outside import TimeOutside, time_outside
 from readings.storage.reading_batch import ReadingRow
@@ -71,6 +79,19 @@ def test_limits_that_begin_after_a_reading_of_a_fast_clock_are_superseded(unit: 
     assert ahead.superseded_at is not None
     assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").valid_from == at(310 - minutes_ago)
     assert stored(unit) == by_definition(unit) != []
+
+
+def test_an_ended_violation_of_a_budget_follows_the_peak_of_its_excursion() -> None:
+    unit = make_unit(low_warning_c=6.0, allowed_seconds=600, allowed_window_seconds=3600)
+    read(unit, (0, 5), (80, 9))
+    # By these limits, 9 °C is further outside than 5 °C was.
+    backdate(unit, at(70), low_warning_c=None, high_warning_c=6.0)
+    run_reevaluations(at(81))
+
+    budget, *_ = Excursion.objects.filter(kind=Excursion.Kind.BUDGET).order_by("started_at")
+    assert budget.ended_at is not None
+    assert (budget.ended_at < at(70), budget.peak_c) == (True, 9)
+    assert stored_budgets(unit) == all_budgets_by_definition(unit)
 
 
 def test_alarms_that_were_reported_stay_as_they_were(unit: StorageUnit) -> None:
