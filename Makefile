@@ -24,6 +24,7 @@ shell: install ## Open a Django shell on the same data as `make run`
 migrate: install ## Apply the database migrations
 	@DEMO="$${DEMO-true}" exec $(BIN)/python manage.py migrate
 
+# Processes that tests start would compile the project each time if nobody may write the result.
 test: install-dev ## Set up and run the tests; TESTS="readings -k store" narrows them
 	@PYTHONDONTWRITEBYTECODE= exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 

@@ -38,7 +38,7 @@ def load_axe(visit: Visit) -> None:
 
 
 def violations(page: Page, excluded: Sequence[str] = ()) -> list[str]:
-    """Return what axe, which the page has loaded, finds in light and in dark colours, which change with the preference.
+    """Return what axe finds on a page that has loaded it, in dark and in light colours.
 
     In the second colours only what they can change is examined. `excluded`: selectors of what is not examined.
     """

@@ -51,7 +51,7 @@ def world() -> World:
 
 @pytest.fixture
 def examined(visit: Visit) -> Visit:
-    """Open a window whose pages load axe."""
+    """Open a window, each page of which loads axe."""
     load_axe(visit)
     return visit
 
