@@ -111,7 +111,6 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
     unit's first version applies from its beginning, and so does the first one that a person has chosen. If a sensor's
     clock is ahead by seconds, a version is in force after the unit's latest reading, which is evaluated already.
     """
-    started_at = timezone.now()
     # The lock on the units serialises concurrent updates of the same unit.
     units = list(StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by("pk").select_for_update(no_key=True))
     if not units:
@@ -120,7 +119,8 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
     choices = UnitLimits.objects.filter(storage_unit__in=units).select_related("profile").in_bulk()
     of_customer = customer_profiles([unit.pk for unit in units if unit.pk not in choices])
     default, deviation = default_profile(), deviation_limits()
-    latest = _latest_readings_near(at or started_at, newest)
+    # What applies to the past is evaluated again anyway.
+    latest = {} if at is not None else _latest_readings_near(timezone.now(), newest)
     created, changed = [], []
     for unit in units:
         resolved = resolve_limits(unit, choices.get(unit.pk), of_customer.get(unit.pk), default, deviation)
@@ -134,11 +134,10 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
         if _copy_to_unit(unit, resolved):
             changed.append(unit)
     first = {each.storage_unit_id: each for each in reversed(created)}
-    # The newest version may begin later than now, after a reading of a fast clock.
     supersede(
         each
         for unit_id, each in first.items()
-        if unit_id in newest and each.valid_from < max(started_at, newest[unit_id].valid_from + datetime.resolution)
+        if unit_id in newest and (at is not None or each.valid_from <= newest[unit_id].valid_from)
     )
     LimitVersion.objects.bulk_create(created)
     _store_copies(changed)

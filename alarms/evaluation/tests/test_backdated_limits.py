@@ -63,6 +63,14 @@ def test_excursions_since_then_follow_the_limits_and_earlier_ones_stay(unit: Sto
     assert list(Excursion.objects.order_by("started_at").values_list("started_at", flat=True)) == [at(5), at(100)]
 
 
+def test_limits_backdated_to_shortly_before_the_latest_reading_apply_to_it(unit: StorageUnit) -> None:
+    backdate(unit, at(299.5), high_warning_c=4.0)
+    run_reevaluations(at(400))
+    assert stored(unit) == by_definition(unit)
+    assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").valid_from == at(299.5)
+    assert Excursion.objects.filter(ended_at=None, started_at__gte=at(100)).exists()
+
+
 @pytest.mark.parametrize("minutes_ago", [0, 1])
 def test_limits_that_begin_after_a_reading_of_a_fast_clock_are_superseded(unit: StorageUnit, minutes_ago: int) -> None:
     read(unit, (310.5, 7))

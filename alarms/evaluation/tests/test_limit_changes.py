@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
@@ -112,7 +113,9 @@ def test_limits_that_change_before_a_reading_of_a_fast_clock_apply_after_it() ->
     unit = make_unit()
     sensor_id = unit.sensors.earliest("pk").pk
     load([ReadingRow(unit.pk, sensor_id, at(0.5), 7)], at(0))
-    change_limits(unit, at(0.25), high_warning_c=6.0)
+    with time_machine.travel(at(0.25), tick=False):
+        UnitLimits.objects.filter(storage_unit=unit).update(high_warning_c=6.0)
+        update_versions([unit.pk])
     load([ReadingRow(unit.pk, sensor_id, at(1), 5)], at(1))
     assert stored(unit) == by_definition(unit) == []
     assert unit.limit_versions.latest("valid_from").valid_from == at(0.5) + timedelta(microseconds=1)
