@@ -151,7 +151,7 @@ def budget_replacements(
 def _replacement(unit: EvaluatedUnit, side: Side | None, changed_since: datetime, newest: datetime) -> Replacement:
     kind = BUDGET_OF[side].kind
     excursions = Excursion.objects.filter(storage_unit=unit.unit_id).order_by("started_at")
-    # Its peak, which the budget's excursions repeat, may have changed: also of those that ended before the change.
+    # A violation repeats the peak of the temperature excursion that it is part of, also if it ended before the change.
     changed = excursions.filter(
         Q(ended_at=None) | Q(ended_at__gte=changed_since), kind=Excursion.Kind.TEMPERATURE, started_at__lt=changed_since
     )

@@ -147,7 +147,7 @@ def prefilter(
     low, high = _bounds(snapshots)
     is_outside = (temperature_c < low[position]) | (temperature_c > high[position])
     is_missing = np.isnan(temperature_c)
-    # Whether the row is new is asked of the few that matter.
+    # Only these, usually none, need to be compared with the spans of new readings.
     rows = np.flatnonzero(is_outside | is_missing)
     if not len(rows):
         return PrefilterResult(frozenset(), frozenset())

@@ -109,7 +109,7 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
 
     `at`: from when on a new version is in force, now by default; in the past it supersedes the versions since then. A
     unit's first version applies from its beginning, and so does the first one that a person has chosen. If a sensor's
-    clock is ahead by seconds, a version is in force after the unit's latest reading, which is evaluated already.
+    clock is ahead by seconds, a version from now on is in force after the latest reading, which is evaluated already.
     """
     # The lock on the units serialises concurrent updates of the same unit.
     units = list(StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by("pk").select_for_update(no_key=True))
