@@ -17,7 +17,7 @@ from alarms.excursions.prefilter import PrefilterResult, UnitSnapshot, candidate
 from alarms.excursions.reconcile import Reconciled, reconcile
 from alarms.excursions.replay_window import replay
 from alarms.excursions.sensor_faults import update_faults
-from alarms.excursions.units import evaluated_units
+from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.limits.versions import update_versions
 from alarms.models import Excursion
@@ -92,10 +92,15 @@ def evaluate_units(spans: Spans, now: datetime, failed: Collection[tuple[int, st
     evaluate_part(Part.BUDGET, evaluate_budgets, depending, now, failed)
 
 
-def evaluate_temperatures(
-    spans: Spans, now: datetime, update: Callable[[Reconciled, datetime], None] = update_alarms
-) -> Spans:
-    """Replay the readings that the spans affect, update excursions and alarms; return the spans of units with budgets.
+def evaluate_temperatures(spans: Spans, now: datetime) -> Spans:
+    """Update the temperature excursions and alarms of these units; return the spans that budgets depend on, if any."""
+    return {unit.unit_id: span for unit, span in replace_temperatures(spans, now, update_alarms) if unit.budget_sides}
+
+
+def replace_temperatures(
+    spans: Spans, now: datetime, update: Callable[[Reconciled, datetime], None]
+) -> list[tuple[EvaluatedUnit, NewSpan]]:
+    """Replay the readings that the spans affect and update excursions; return each unit with what may have changed.
 
     Units that have no limits yet are given theirs. `update` brings the alarms up to date.
     """
@@ -109,11 +114,7 @@ def evaluate_temperatures(
         for each in windows
     ]
     update(reconcile(replacements, now), now)
-    return {
-        each.unit_id: NewSpan(each.since, max(each.since, spans[each.unit_id].last))
-        for each in windows
-        if units[each.unit_id].budget_sides
-    }
+    return [(units[each.unit_id], NewSpan(each.since, max(each.since, spans[each.unit_id].last))) for each in windows]
 
 
 def evaluate_budgets(spans: Spans, now: datetime) -> Spans:

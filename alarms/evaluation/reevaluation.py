@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alarms.evaluation import mkt_checks
-from alarms.evaluation.evaluate import evaluate_temperatures
+from alarms.evaluation.evaluate import replace_temperatures
 from alarms.evaluation.isolation import Part, Spans, evaluate_part
 from alarms.excursions.budget import BUDGET_OF, budget_replacements
 from alarms.excursions.reconcile import reconcile
@@ -52,8 +52,8 @@ def _reevaluate(unit_id: int, now: datetime) -> bool:
         return False
     span = _span(unit_id, request.since)
     if span is not None:
-        evaluate_part(Part.TEMPERATURE, _evaluate_temperatures, {unit_id: span}, now)
-        evaluate_part(Part.BUDGET, _evaluate_budgets, {unit_id: span}, now)
+        changed = evaluate_part(Part.TEMPERATURE, _evaluate_temperatures, {unit_id: span}, now)
+        evaluate_part(Part.BUDGET, _evaluate_budgets, {unit_id: span} | changed, now)
         mkt_checks.request({unit_id: span.first})
     request.delete()
     logger.info("unit evaluated again", storage_unit_id=unit_id, since=request.since.isoformat(), reason=request.reason)
@@ -61,7 +61,7 @@ def _reevaluate(unit_id: int, now: datetime) -> bool:
 
 
 def _evaluate_temperatures(spans: Spans, now: datetime) -> Spans:
-    return evaluate_temperatures(spans, now, update_active_alarms)
+    return {unit.unit_id: span for unit, span in replace_temperatures(spans, now, update_active_alarms)}
 
 
 def _evaluate_budgets(spans: Spans, now: datetime) -> Spans:
@@ -76,10 +76,13 @@ def _evaluate_budgets(spans: Spans, now: datetime) -> Spans:
 
 
 def _span(unit_id: int, since: datetime) -> NewSpan | None:
-    """Return the period to evaluate, which begins before the first reading from `since` on; None without any."""
+    """Return the period to evaluate, from the newest reading on if that is before `since`; None without readings.
+
+    What was outside at the newest reading may have lasted until a sensor was retired, and the limits until then count.
+    """
     newest = LatestReading.objects.filter(pk=unit_id).values_list("recorded_at", flat=True).first()
     hours = HourlyRollup.objects.filter(storage_unit=unit_id).order_by("hour").values_list("hour", flat=True)
     first_hour = hours.first()
-    if newest is None or first_hour is None or newest < since:
+    if newest is None or first_hour is None:
         return None
-    return NewSpan(max(since, first_hour), newest)
+    return NewSpan(max(min(since, newest), first_hour), newest)

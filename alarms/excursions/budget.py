@@ -16,8 +16,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from django.db.models import Q, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.excursions.detector import limits_in_force
@@ -138,8 +137,9 @@ def budget_replacements(
 ) -> list[Replacement]:
     """Return the excursions of the unit's budgets of these sides that a change since then may affect.
 
-    A version's budget counts from the start of its validity, including the time outside before it. Two queries, and
-    three for each budget.
+    changed_since: where a changed temperature excursion begins, because its time outside and its peak may have changed
+    from there on. A version's budget counts from the start of its validity, including the time outside before it. Two
+    queries, and three for each budget.
     """
     changed_since = _unevaluated_since(unit, changed_since)
     newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit.unit_id)
@@ -150,13 +150,8 @@ def budget_replacements(
 
 def _replacement(unit: EvaluatedUnit, side: Side | None, changed_since: datetime, newest: datetime) -> Replacement:
     kind = BUDGET_OF[side].kind
-    excursions = Excursion.objects.filter(storage_unit=unit.unit_id).order_by("started_at")
-    # A violation repeats the peak of the temperature excursion that it is part of, also if it ended before the change.
-    changed = excursions.filter(
-        Q(ended_at=None) | Q(ended_at__gte=changed_since), kind=Excursion.Kind.TEMPERATURE, started_at__lt=changed_since
-    )
-    reached = Coalesce(Subquery(changed.values("started_at")[:1]), Value(changed_since))
-    touched = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=reached), kind=kind).first()
+    budgets = Excursion.objects.filter(storage_unit=unit.unit_id, kind=kind)
+    touched = budgets.filter(Q(ended_at=None) | Q(ended_at__gte=changed_since)).order_by("started_at").first()
     since = changed_since if touched is None else min(touched.started_at, changed_since)
     windows = [budget.window_seconds for each in unit.versions if (budget := each.limits.budget(side)) is not None]
     used = _used(unit.unit_id, side, since - timedelta(seconds=max(windows, default=0)))

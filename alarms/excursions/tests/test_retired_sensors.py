@@ -8,7 +8,7 @@ from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.excursions.detected import EffectiveLimits, SensorReading
 from alarms.excursions.detector import detect_excursions
-from alarms.models import Alarm, Excursion, Reevaluation
+from alarms.models import Alarm, Excursion, Reevaluation, UnitLimits
 from alarms.tests.evaluation import (
     START,
     all_budgets_by_definition,
@@ -82,8 +82,8 @@ def test_time_outside_counts_until_the_retirement() -> None:
 
 @pytest.mark.django_db
 class TestStored:
-    def retire(self, unit: StorageUnit, minute: float | None) -> None:
-        sensor = unit.sensors.order_by("pk")[0]
+    def retire(self, unit: StorageUnit, minute: float | None, number: int = 0) -> None:
+        sensor = unit.sensors.order_by("pk")[number]
         sensor.retired_at = None if minute is None else at(minute)
         sensor.save()
         assert run_reevaluations(at(200)) == 1
@@ -120,4 +120,26 @@ class TestStored:
         self.retire(unit, 30)
 
         assert Excursion.objects.get(kind="budget").started_at == at(10)
+        assert stored_budgets(unit) == all_budgets_by_definition(unit)
+
+    def test_a_budget_counts_from_before_the_readings_of_another_retired_sensor(self) -> None:
+        unit = make_unit(allowed_seconds=600)
+        load(rows_of(unit, [(0, 0, 9), (20, 1, 5)]), at(20))
+        self.retire(unit, 0, number=1)
+        # That the first sensor was outside until its reading went stale at minute 15 is known only from now on.
+        self.retire(unit, 30)
+
+        assert Excursion.objects.get(kind="budget").started_at == at(10)
+        assert stored_budgets(unit) == all_budgets_by_definition(unit)
+
+    def test_limits_apply_to_the_time_between_the_newest_reading_and_the_retirement(self) -> None:
+        unit = make_unit(allowed_seconds=600)
+        load(rows_of(unit, [(0, 0, 9)]), at(0))
+        self.retire(unit, 30)
+        choice = UnitLimits.objects.get(storage_unit=unit)
+        choice.allowed_seconds, choice.applies_from, choice.reason = 840, at(5), "The product tolerates more."
+        choice.save()
+        run_reevaluations(at(200))
+
+        assert Excursion.objects.get(kind="budget").started_at == at(14)
         assert stored_budgets(unit) == all_budgets_by_definition(unit)
