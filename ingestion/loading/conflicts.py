@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
 from audit.context import stating_reason
-from ingestion.loading.undone_rows import taken_over_if_undone
+from ingestion.loading.undone_rows import measurement_of, taken_over_if_undone
 from ingestion.models import Conflict, Delivery
 from readings.storage import future_readings
 from readings.storage.reading_batch import ReadingBatch, instants_of
-from readings.storage.revisions import NewMeasurement, replace_measurement
+from readings.storage.revisions import replace_measurement
 from readings.storage.store import NewSpan, lock_units
 
 logger = structlog.get_logger(__name__)
@@ -81,9 +81,7 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
             conflict.storage_unit,
             conflict.sensor_id,
             conflict.recorded_at,
-            NewMeasurement(
-                conflict.temperature_c, conflict.scale, conflict.quality_score, conflict.equipment_status_id
-            ),
+            measurement_of(conflict),
             by=by,
             reason=f"Conflict {conflict.public_id} accepted.",
         )

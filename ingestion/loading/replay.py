@@ -17,7 +17,8 @@ from audit.events import record_event
 from audit.models import AuditEntry
 from ingestion.loading.load import LoadRequest, LoadResult, load
 from ingestion.loading.registration import other_customer_test
-from ingestion.models import Conflict, FileImport, ImportFile, IngestionType, RejectedRow
+from ingestion.loading.undone_rows import lock_import
+from ingestion.models import Conflict, ImportFile, IngestionType, RejectedRow
 from ingestion.parsing.parse import parse_rejected_row
 from ingestion.parsing.results import ParsedBatch
 from ingestion.sources.mapping import FieldMapping
@@ -80,11 +81,8 @@ def _replay_of_origin(rows: Sequence[RejectedRow], file: ImportFile | None, by: 
 
 def _note_stored(file: ImportFile, result: LoadResult) -> bool:
     """Have what was stored undone together with the file's import; return False if that is undone already."""
-    # An undo waits for this lock, or has set the state before.
-    file_import = FileImport.objects.select_for_update(no_key=True).get(pk=file.file_import_id)
-    if file_import.state in (FileImport.State.UNDOING, FileImport.State.UNDONE):
+    if not lock_import(file):
         return False
-    file.refresh_from_db(fields=["spans"])
     file.note_stored(result.spans)
     file.save(update_fields=["spans"])
     Conflict.objects.filter(delivery=result.delivery).update(delivery=file.delivery_id)

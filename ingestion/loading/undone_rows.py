@@ -7,22 +7,27 @@ polls look back for them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from alarms.evaluation.evaluate import evaluate
 from core.db import clock
 from customers.models import StorageUnit
-from ingestion.models import Conflict, Delivery, RejectedRow
-from readings.models import Reading, ReadingRevision
+from ingestion.models import Conflict, Delivery, FileImport, ImportFile, RejectedRow
+from readings.models import FutureReading, Reading, ReadingRevision
+from readings.storage.archive.reading import recall
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from readings.storage.store import NewSpan, store
 
 # A body that was received while the import was being stored may have been compared with its rows.
 _CONCURRENT = timedelta(hours=1)
+_REPLACING = (Conflict.State.WAITING, Conflict.State.ACCEPTED)
+# By another delivery than the one that they are assigned to, which may be a replay's.
+_RECEIVED_AGAIN = Q(last_seen_at__gt=F("delivery__ended_at")) & Q(last_seen_at__gt=F("received_at"))
 _EXPECT_AGAIN = """
 WITH forgotten AS (
     UPDATE delivery SET content_hash = '' FROM (
@@ -67,58 +72,106 @@ def undo_rejected_rows(delivery: Delivery, *, by: str) -> None:
 
 
 def undo_conflicts(conflicts: QuerySet[Conflict], *, by: str, reason: str) -> None:
-    """Return readings that accepted ones of these conflicts replaced to what they were, and mark all as undone.
+    """Return readings that accepted ones of these conflicts replaced to what they would be without; mark all as undone.
 
-    The units of the conflicts are locked. A reading that was revised again, or withdrawn, stays as it is.
+    Those that were received again since stay as they are. The units of the conflicts are locked.
     """
-    for conflict in conflicts.filter(state=Conflict.State.ACCEPTED).select_related("storage_unit"):
-        _return_measurement(conflict, by=by, reason=reason)
-    conflicts.filter(state__in=[Conflict.State.WAITING, Conflict.State.ACCEPTED]).update(
-        state=Conflict.State.UNDONE, decided_at=clock.database_now(), decided_by=by
-    )
+    undone = conflicts.filter(state__in=_REPLACING).exclude(_RECEIVED_AGAIN)
+    accepted = list(undone.filter(state=Conflict.State.ACCEPTED).select_related("storage_unit"))
+    undone.update(state=Conflict.State.UNDONE, decided_at=clock.database_now(), decided_by=by)
+    for conflict in accepted:
+        _return_measurement(conflict.storage_unit, conflict.sensor_id, conflict.recorded_at, by=by, reason=reason)
 
 
-def _return_measurement(conflict: Conflict, *, by: str, reason: str) -> None:
-    key = {
-        "storage_unit": conflict.storage_unit, "sensor": conflict.sensor_id, "recorded_at": conflict.recorded_at
-    }  # fmt: skip
-    revision = ReadingRevision.objects.filter(**key).order_by("-pk").first()
-    is_last = revision is not None and str(conflict.public_id) in revision.reason
-    if revision is None or not is_last or not Reading.objects.filter(**key).exists():
+def _return_measurement(unit: StorageUnit, sensor_id: int, recorded_at: datetime, *, by: str, reason: str) -> None:
+    """Give a reading the measurement of the last conflict that is still accepted, or else the one it arrived with.
+
+    A reading that was withdrawn stays so.
+    """
+    recall([unit.pk], recorded_at, recorded_at)
+    key = {"storage_unit": unit, "sensor": sensor_id, "recorded_at": recorded_at}
+    reading = Reading.objects.filter(**key).first() or FutureReading.objects.filter(**key).first()
+    if reading is None:
         return
-    before = NewMeasurement(
-        revision.before_temperature_c,
-        revision.before_scale,
-        revision.before_quality_score,
-        revision.before_equipment_status_id,
-    )
-    replace_measurement(conflict.storage_unit, conflict.sensor_id, conflict.recorded_at, before, by=by, reason=reason)
-    evaluate({conflict.storage_unit_id: NewSpan(conflict.recorded_at, conflict.recorded_at)})
+    replaced = ReadingRevision.objects.filter(**key, arrived_at=reading.created_at).order_by("pk").first()
+    accepted = Conflict.objects.filter(**key, state=Conflict.State.ACCEPTED).order_by("decided_at", "pk").last()
+    if accepted is not None:
+        right = measurement_of(accepted)
+    elif replaced is not None:
+        right = NewMeasurement(
+            replaced.before_temperature_c,
+            replaced.before_scale,
+            replaced.before_quality_score,
+            replaced.before_equipment_status_id,
+        )
+    else:
+        return
+    if right != measurement_of(reading):
+        replace_measurement(unit, sensor_id, recorded_at, right, by=by, reason=reason)
+        if isinstance(reading, Reading):
+            evaluate({unit.pk: NewSpan(recorded_at, recorded_at)})
+
+
+def measurement_of(row: Conflict | Reading | FutureReading) -> NewMeasurement:
+    """Return what a conflict would replace a stored measurement by, or what is stored of a reading."""
+    return NewMeasurement(row.temperature_c, row.scale, row.quality_score, row.equipment_status_id)
 
 
 def store_contradicting(unit: StorageUnit, delivery: Delivery | None, span: NewSpan, *, by: str) -> None:
     """Store what others sent of `unit` in `span` that contradicted readings of `delivery`, which are withdrawn.
 
-    Of several conflicts about one reading the accepted or else the first one is stored; the others remain. The caller
-    evaluates the span.
+    Of several conflicts about one reading the one accepted last or else the first one is stored; the others remain.
+    What comes from another import is undone together with it. The caller evaluates the span.
     """
     conflicts = Conflict.objects.filter(
-        storage_unit=unit,
-        recorded_at__range=(span.first, span.last),
-        state__in=[Conflict.State.WAITING, Conflict.State.ACCEPTED],
-    ).exclude(delivery=delivery)
-    first: dict[tuple[int, datetime], Conflict] = {}
-    for conflict in conflicts.order_by("state", "received_at", "pk"):
-        first.setdefault((conflict.sensor_id, conflict.recorded_at), conflict)
-    stored = Reading.objects.filter(storage_unit=unit, recorded_at__in=[at for _, at in first])
-    for key in stored.values_list("sensor_id", "recorded_at"):
-        first.pop(key, None)
-    if not first:
-        return
-    store(ReadingBatch.of_rows(_row(conflict) for conflict in first.values()))
-    Conflict.objects.filter(pk__in=[each.pk for each in first.values()], state=Conflict.State.WAITING).update(
+        storage_unit=unit, recorded_at__range=(span.first, span.last), state__in=_REPLACING
+    ).annotate(is_received_again=_RECEIVED_AGAIN)
+    of_deliveries = ImportFile.objects.filter(delivery__in={each.delivery_id for each in conflicts}).defer("content")
+    files = {file.delivery_id: file for file in of_deliveries}
+    undone_ids = {delivery and delivery.pk, *(each for each, file in files.items() if not lock_import(file))}
+    received_again = {each.pk for each in conflicts if each.is_received_again}
+    left = [each for each in conflicts if each.pk in received_again or each.delivery_id not in undone_ids]
+    chosen: dict[tuple[int, datetime], Conflict] = {}
+    for conflict in sorted(left, key=_precedence):
+        chosen.setdefault((conflict.sensor_id, conflict.recorded_at), conflict)
+    for table in (Reading, FutureReading):
+        stored = table.objects.filter(storage_unit=unit, recorded_at__in=[at for _, at in chosen])
+        for key in stored.values_list("sensor_id", "recorded_at"):
+            chosen.pop(key, None)
+    by_file: dict[ImportFile | None, list[Conflict]] = defaultdict(list)
+    for conflict in chosen.values():
+        file = None if conflict.pk in received_again else files.get(conflict.delivery_id)
+        by_file[file].append(conflict)
+    for file, rows in by_file.items():
+        # By itself: the instant at which rows are stored tells them from those of others.
+        result = store(ReadingBatch.of_rows(_row(conflict) for conflict in rows), clock.database_now())
+        if file is not None:
+            file.note_stored(result.spans)
+            file.save(update_fields=["spans"])
+    Conflict.objects.filter(pk__in=[each.pk for each in chosen.values()], state=Conflict.State.WAITING).update(
         state=Conflict.State.ACCEPTED, decided_at=clock.database_now(), decided_by=by
     )
+
+
+def _precedence(conflict: Conflict) -> tuple[bool, float]:
+    """Return a key that is smallest for the conflict accepted last, and then for the first one received."""
+    if conflict.state == Conflict.State.ACCEPTED and conflict.decided_at is not None:
+        return False, -conflict.decided_at.timestamp()
+    return True, conflict.received_at.timestamp()
+
+
+def lock_import(file: ImportFile) -> bool:
+    """Keep a file's import from being undone before the transaction ends; return False if it is being undone, or is.
+
+    What the transaction stores for it has to be noted in `file.spans`, which is up to date.
+    """
+    undone = (FileImport.State.UNDOING, FileImport.State.UNDONE)
+    imports = FileImport.objects.filter(pk=file.file_import_id)
+    # Two imports that are being undone must not wait for each other. One that is to be waits for this lock.
+    if imports.filter(state__in=undone).exists() or imports.select_for_update(no_key=True).get().state in undone:
+        return False
+    file.refresh_from_db(fields=["spans"])
+    return True
 
 
 def _row(conflict: Conflict) -> ReadingRow:

@@ -49,28 +49,20 @@ def replace_measurement(
 ) -> float | None:
     """Replace the stored measurement of (unit, sensor, time); return the temperature before.
 
-    Roll-ups and the latest reading follow. A future reading affects neither, and is no record yet. Raises
-    FutureReading.DoesNotExist if neither a reading nor a future one is stored.
+    Roll-ups and the latest reading follow; a future reading affects neither. Raises FutureReading.DoesNotExist if
+    neither a reading nor a future one is stored.
     """
     lock_units([unit.pk])
     recall([unit.pk], recorded_at, recorded_at)
     key: dict[str, object] = {"storage_unit": unit, "sensor_id": sensor_id, "recorded_at": recorded_at}
-    values: dict[str, object] = {
-        "temperature_c": new.temperature_c,
-        "scale": new.scale,
-        "quality_score": new.quality_score,
-        "equipment_status_id": new.equipment_status_id,
-    }
-    before: float | None
-    stored = Reading.objects.filter(**key).first()
-    if stored is None:
-        before = FutureReading.objects.get(**key).temperature_c
-        FutureReading.objects.filter(**key).update(**values)
-        return before
-    before = stored.temperature_c
+    stored = Reading.objects.filter(**key).first() or FutureReading.objects.get(**key)
+    before: float | None = stored.temperature_c
     _record_replacement(stored, new, by, reason)
-    Reading.objects.filter(**key).update(**values)
-    recount(unit, sensor_id, recorded_at)
+    stored.temperature_c, stored.scale = new.temperature_c, new.scale
+    stored.quality_score, stored.equipment_status_id = new.quality_score, new.equipment_status_id
+    stored.save(update_fields=["temperature_c", "scale", "quality_score", "equipment_status"])
+    if isinstance(stored, Reading):
+        recount(unit, sensor_id, recorded_at)
     return before
 
 
@@ -78,8 +70,8 @@ def replace_measurement(
 def withdraw(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason: str) -> int:
     """Remove the readings of `unit` that were stored in these spans, with a few statements; return their number.
 
-    What they were stays on record. Those dated ahead were no readings yet and are forgotten. The caller rebuilds the
-    unit's roll-ups and evaluates it again.
+    What they were stays on record. Those dated ahead, which are counted too, were no readings yet and are forgotten.
+    The caller rebuilds the unit's roll-ups and evaluates it again.
     """
     if not spans:
         return 0
@@ -95,13 +87,14 @@ def withdraw(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason:
     }
     with connection.cursor() as cursor:
         cursor.execute(FORGET_FUTURE, parameters)
+        withdrawn: int = cursor.rowcount
         cursor.execute(RECORD, parameters)
         cursor.execute(WITHDRAW, parameters)
-        withdrawn: int = cursor.rowcount
+        withdrawn += cursor.rowcount
     return withdrawn
 
 
-def _record_replacement(stored: Reading, new: NewMeasurement, by: str, reason: str) -> None:
+def _record_replacement(stored: Reading | FutureReading, new: NewMeasurement, by: str, reason: str) -> None:
     ReadingRevision.objects.create(
         storage_unit_id=stored.storage_unit_id,
         sensor_id=stored.sensor_id,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from alarms.models import Excursion
 from core.leases import ClaimLost
@@ -16,6 +18,7 @@ from ingestion.loading import conflicts, replay, undone_rows
 from ingestion.loading.source_push import SentBody, load_sent
 from ingestion.models import Conflict, FileImport, RejectedRow, Source, SourceUnit
 from readings.models import DailyRollup, LatestReading, Reading, ReadingRevision
+from readings.storage.archive.archiving import archive_month
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
@@ -205,6 +208,104 @@ def test_an_accepted_conflict_of_the_import_is_returned(customer: Customer, frid
     assert (temperatures(), Excursion.objects.count()) == ([4.5], 0)
     assert Conflict.objects.get().state == "undone"
     assert list(ReadingRevision.objects.values_list("by", flat=True)) == ["bert", "anna"]
+
+
+@pytest.mark.usefixtures("fridge")
+def test_what_took_the_place_of_an_undone_reading_is_undone_with_its_own_import(customer: Customer) -> None:
+    first = stored(customer, "time,temp\n2026-11-20 10:00,25\n")
+    second = stored(customer, "time,temp\n2026-11-20 10:00,5\n")
+    undo(first)
+    assert temperatures() == [5.0]
+
+    undo(second)
+
+    assert temperatures() == []
+
+
+@pytest.mark.usefixtures("fridge")
+@pytest.mark.parametrize("undone_first", [0, 1])
+def test_undone_imports_whose_rows_replaced_one_reading_leave_what_it_was(
+    customer: Customer, source: Source, undone_first: int
+) -> None:
+    push(source, "time,temp,note\n2026-11-20 10:00,4.5,a\n")
+    imports = []
+    for temperature in (25, 7):
+        imports.append(stored(customer, f"time,temp\n2026-11-20 10:00,{temperature}\n"))
+        conflicts.accept(Conflict.objects.filter(state="waiting"), by="bert")
+    assert temperatures() == [7.0]
+
+    undo(imports[undone_first])
+    assert temperatures() == [(7.0, 25.0)[undone_first]]
+    undo(imports[1 - undone_first])
+
+    assert (temperatures(), Excursion.objects.count()) == ([4.5], 0)
+
+
+@pytest.mark.usefixtures("fridge")
+def test_the_conflict_accepted_last_takes_the_place_of_an_undone_reading(customer: Customer, source: Source) -> None:
+    file_import = stored(customer, "time,temp\n2026-11-20 10:00,25\n")
+    for temperature in (5, 7):
+        push(source, f"time,temp,note\n2026-11-20 10:00,{temperature},a\n")
+        conflicts.accept(Conflict.objects.filter(state="waiting"), by="bert")
+
+    undo(file_import)
+
+    assert temperatures() == [7.0]
+
+
+def test_a_conflict_that_was_received_again_since_still_waits(
+    customer: Customer, fridge: StorageUnit, source: Source
+) -> None:
+    store_reading(fridge, 4.5, TEN, sensor=SensorFactory(storage_unit=fridge, sensor_code=""))
+    file_import = stored(customer, "time,temp\n2026-11-20 10:00,25\n")
+    assert push(source, "time,temp,note\n2026-11-20 10:00,25,a\n") == (0, 0, 1)
+
+    undo(file_import)
+
+    assert Conflict.objects.get().state == "waiting"
+
+
+def test_what_contradicted_a_reading_dated_ahead_takes_its_place_ahead(
+    customer: Customer, fridge: StorageUnit, source: Source
+) -> None:
+    ahead = f"{timezone.now() + timedelta(hours=3):%Y-%m-%d %H:%M}"
+    file_import = stored(customer, f"time,temp\n{ahead},25\n")
+    assert push(source, f"time,temp,note\n{ahead},5,a\n") == (0, 0, 1)
+
+    undo(file_import)
+
+    assert list(fridge.future_readings.values_list("temperature_c", flat=True)) == [5.0]
+    assert Reading.objects.count() == 0
+
+
+def test_an_accepted_conflict_about_a_reading_dated_ahead_is_returned(
+    customer: Customer, fridge: StorageUnit, source: Source
+) -> None:
+    ahead = f"{timezone.now() + timedelta(hours=3):%Y-%m-%d %H:%M}"
+    push(source, f"time,temp,note\n{ahead},5,a\n")
+    file_import = stored(customer, f"time,temp\n{ahead},25\n")
+    conflicts.accept(Conflict.objects.all(), by="bert")
+
+    undo(file_import)
+
+    assert list(fridge.future_readings.values_list("temperature_c", flat=True)) == [5.0]
+
+
+@pytest.mark.usefixtures("fridge")
+def test_an_accepted_conflict_about_an_archived_reading_is_returned(
+    customer: Customer, settings: Settings, tmp_path: Path
+) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = settings.STORAGES | {"archive": folder}
+    stored(customer, "time,temp\n2024-03-05 10:00,4.5\n")
+    file_import = stored(customer, "time,temp\n2024-03-05 10:00,25\n")
+    conflicts.accept(Conflict.objects.all(), by="bert")
+    archive_month(date(2024, 3, 1))
+    assert temperatures() == []
+
+    undo(file_import)
+
+    assert (temperatures(), Excursion.objects.count()) == ([4.5], 0)
 
 
 def test_polls_look_back_to_what_was_withdrawn(customer: Customer, fridge: StorageUnit, source: Source) -> None:
