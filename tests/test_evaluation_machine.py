@@ -17,9 +17,11 @@ from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit
+from alarms.excursions.reconcile import LIVE_WITHIN
 from alarms.excursions.what_if import replay_limits
+from alarms.lifecycle.actions import acknowledge
 from alarms.limits.retirement import RetirementError, retire, return_to_service
-from alarms.models import EvaluationFailure, LimitProfile, UnitLimits
+from alarms.models import Alarm, EvaluationFailure, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.tests.evaluation import START, all_budgets_by_definition, by_definition, load, stored, stored_budgets
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from alarms.thresholds import SensorPolicy
@@ -37,6 +39,8 @@ from tests.factories import ConflictFactory, RejectedRowFactory
 MINUTE = timedelta(minutes=1)
 # About twenty seconds of CPU time.
 EXAMPLES, STEPS = 12, 25
+# Kinds of alarms without an excursion.
+WATCHED = ("no_data", "sensor_fault", "clock_drift")
 OTHER = {"low_critical_c": None, "low_warning_c": None, "high_critical_c": None}
 # Mostly within the limits, or between those that are changed: where nothing is outside, most units are no candidates.
 temperatures = st.sampled_from([5.0, 5.0, 5.0, 6.5, 6.5, 7.5, 7.5, 9.0, 12.0, 1.5, None])
@@ -90,6 +94,12 @@ class Evaluation(RuleBasedStateMachine):
     @rule(sensor=sensors, temperature_c=temperatures, seconds=st.integers(1, 60))
     def push_from_a_fast_clock(self, sensor: int, temperature_c: float | None, seconds: int) -> None:
         load([self._row(self.now + timedelta(seconds=seconds), sensor, temperature_c)], self.now)
+
+    @rule(ago=st.sampled_from([75, 130]), sensor=sensors, temperature_c=temperatures)
+    def push_a_backlog(self, ago: int, sensor: int, temperature_c: float | None) -> None:
+        rows = [self._row(self.now - minutes * MINUTE, sensor, temperature_c) for minutes in range(ago, 0, -5)]
+        for part in (rows[:3], rows[3:]):
+            load(part, self.now)
 
     @precondition(lambda self: self.sent)
     @rule(count=st.integers(1, 10))
@@ -225,6 +235,11 @@ class Evaluation(RuleBasedStateMachine):
     def replay_other_limits(self, high_c: float) -> None:
         replay_limits(self.unit, OTHER | {"high_warning_c": high_c}, self.now)
 
+    @precondition(lambda self: Alarm.objects.filter(state="open").exists())
+    @rule()
+    def acknowledge_an_alarm(self) -> None:
+        acknowledge(Alarm.objects.filter(state="open").latest("pk"), by="ann", comment="I close the door.")
+
     @rule()
     def run_periodic_tasks(self) -> None:
         assert run_watchdogs(self.now)
@@ -240,6 +255,22 @@ class Evaluation(RuleBasedStateMachine):
         assert list(EvaluationFailure.objects.values_list("error", flat=True)) == []
         assert stored(self.unit) == by_definition(self.unit)
         assert stored_budgets(self.unit) == all_budgets_by_definition(self.unit)
+
+    @invariant()
+    def every_excursion_that_is_active_now_has_a_live_alarm(self) -> None:
+        versions = LimitVersion.objects.filter(is_provisional=False)
+        active = Excursion.objects.filter(ended_at=None, alarm_at__isnull=False, limit_version__in=versions)
+        for excursion in active.filter(last_outside_at__gte=self.now - LIVE_WITHIN):
+            assert excursion.alarms.get(is_withdrawn=False).is_live, excursion
+
+    @invariant()
+    def alarms_are_those_of_their_excursions(self) -> None:
+        for alarm in Alarm.objects.exclude(state="closed").exclude(kind__in=WATCHED).select_related("excursion"):
+            excursion = alarm.excursion
+            assert excursion is not None, alarm
+            assert (alarm.state == "pending") == (excursion.alarm_at is None), alarm
+            mirrored = (alarm.started_at, alarm.ended_at, alarm.temperature_c, alarm.recorded_at)
+            assert mirrored == (excursion.started_at, excursion.ended_at, excursion.peak_c, excursion.peak_at), alarm
 
 
 @pytest.mark.django_db

@@ -71,7 +71,7 @@ def _is_active(alarm: Alarm | None, excursion: Excursion, *, is_live: bool) -> b
     """Return whether the alarm is active, or is to be one because its excursion is active now."""
     if alarm is not None and alarm.state != Alarm.State.CLOSED:
         return True
-    return is_live and excursion.ended_at is None and (alarm is None or alarm.is_detected_late)
+    return is_live and excursion.ended_at is None and (alarm is None or excursion.alarm_at is not None)
 
 
 def _update_alarm(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:
@@ -114,7 +114,8 @@ def _update_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live
         alarm.is_detected_late, alarm.closed_at = False, None
         open_alarm(alarm, excursion.last_outside_at, now)
         return
-    if had_ended is not None and is_active and is_live:
+    # One that was closed is reopened also if the excursion first continued with readings from long ago.
+    if is_active and is_live and (had_ended is not None or alarm.state == Alarm.State.CLOSED):
         reopen(alarm, excursion.last_outside_at)
     elif _mirrored(alarm) != before:
         alarm.save(update_fields=_MIRRORED)

@@ -127,6 +127,16 @@ def test_what_is_outside_now_raises_an_alarm(unit: StorageUnit) -> None:
     assert Alarm.objects.get(started_at=at(310)).state == "open"
 
 
+def test_a_closed_alarm_whose_excursion_continues_until_now_is_reopened(unit: StorageUnit) -> None:
+    Alarm.objects.update(state="closed", closed_at=at(70))
+    read(unit, (310, 7))
+    # 7 °C, the temperature since the alarm ended, is outside by these limits.
+    backdate(unit, at(50), high_warning_c=4.0, low_warning_c=None)
+    run_reevaluations(at(311))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.ended_at, alarm.reopened_count) == ("open", None, 1)
+
+
 def test_the_history_keeps_the_limits_that_were_replaced_and_the_reason(unit: StorageUnit) -> None:
     backdate(unit, at(90), high_warning_c=6.0)
     backdate(unit, at(50), high_warning_c=7.0)

@@ -98,6 +98,19 @@ def test_it_is_reopened_even_if_it_had_closed_before_the_readings_arrived(unit: 
     assert (alarm.state, alarm.closed_at) == ("open", None)
 
 
+def test_it_is_reopened_by_a_backlog_whose_first_part_is_from_long_ago(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (25, 9), (30, 5))
+    close_cleared(at(45))
+    load(rows_of(unit, [(40, 0, 9), (100, 0, 9)]), at(300))
+    assert Alarm.objects.get().state == "closed"
+
+    load(rows_of(unit, [(160, 0, 9), (220, 0, 9), (280, 0, 9)]), at(300))
+
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.ended_at, alarm.closed_at) == ("open", None, None)
+    assert event_kinds(alarm) == ["opened", "ended", "closed", "reopened"]
+
+
 def test_an_excursion_that_returns_later_has_an_alarm_of_its_own(unit: StorageUnit) -> None:
     read(unit, (5, 9), (25, 9), (30, 5), (45, 9), (65, 9))
     assert [alarm.started_at for alarm in Alarm.objects.order_by("started_at")] == [at(5), at(45)]
