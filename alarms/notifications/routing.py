@@ -9,6 +9,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from alarms.models import Alarm, Channel, MaintenanceWindow, Rule
+from alarms.thresholds import Severity
 from customers.models import Facility
 
 EVERY_DAY = frozenset(range(7))
@@ -67,10 +68,15 @@ class Route:
         """Return whether the rule covers this alarm, regardless of the hour. A drill matches every rule."""
         if alarm.is_drill:
             return True
+        is_selected = self._selects(alarm.kind, alarm.severity)
+        if alarm.kind == Alarm.Kind.SOURCE_DOWN:
+            # Who is to be notified of missing data is, as it inhibits the alarms of its units.
+            is_selected |= self._selects(Alarm.Kind.NO_DATA, Severity.WARNING)
+        return is_selected and self._covers_location(alarm)
+
+    def _selects(self, kind: str, severity: str) -> bool:
         kinds, severities = self.rule.kinds, self.rule.severities
-        if (kinds and alarm.kind not in kinds) or (severities and alarm.severity not in severities):
-            return False
-        return self._covers_location(alarm)
+        return (not kinds or kind in kinds) and (not severities or severity in severities)
 
     def _covers_location(self, alarm: Alarm) -> bool:
         # A source may supply any unit, and its alarm inhibits theirs: it goes to the rules of single units as well.

@@ -99,6 +99,24 @@ def test_rules_for_single_units_match_a_source_that_is_down(unit: StorageUnit, c
 @pytest.mark.parametrize(
     ("rule", "is_notified"),
     [
+        ({"kinds": ["source_down"]}, True),
+        ({"kinds": ["no_data"]}, True),
+        ({"kinds": ["no_data"], "severities": ["warning"]}, True),
+        ({"kinds": ["no_data"], "severities": ["critical"]}, False),
+        ({"kinds": ["temperature"]}, False),
+    ],
+)
+def test_rules_for_missing_data_match_a_source_that_is_down_since_it_inhibits_that(
+    customer: Customer, rule: dict[str, object], is_notified: bool
+) -> None:
+    RuleFactory(customer=customer, **rule)
+    record_event(SourceAlarmFactory(customer=customer), Kind.OPENED, timezone.now())
+    assert bool(notified()) is is_notified
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_notified"),
+    [
         ({}, True),
         ({"kinds": ["temperature", "mkt"]}, True),
         ({"kinds": ["no_data"]}, False),
