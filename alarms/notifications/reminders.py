@@ -20,27 +20,26 @@ from alarms.notifications.routing import Route, RoutingTable
 Kind, Reason = AlarmEvent.Kind, Message.Reason
 # Events that start the wait for an acknowledgement; a higher severity does not restart it.
 STARTING_KINDS = ACTIONABLE_KINDS - {Kind.WORSENED}
+_LOADED_KINDS = ACTIONABLE_KINDS | {Kind.ACKNOWLEDGED}
 BATCH_SIZE = 500
 
 
 @dataclass(slots=True)
 class _NotificationState:
-    """The actionable events of a live alarm and the messages sent about them."""
+    """The actionable events of a live alarm and the messages sent about them.
+
+    has_worsened_since: whether the newest one came after the alarm was acknowledged.
+    """
 
     alarm: Alarm
     newest: AlarmEvent
     start: AlarmEvent
+    has_worsened_since: bool
     messages: list[Message] = field(default_factory=list)
 
     @property
     def is_unacknowledged(self) -> bool:
         return self.alarm.state == Alarm.State.OPEN
-
-    @property
-    def has_worsened_since(self) -> bool:
-        """Whether the alarm worsened after it was acknowledged."""
-        acknowledged_at = self.alarm.acknowledged_at
-        return acknowledged_at is not None and self.newest.happened_at > acknowledged_at
 
     def first_notified_at(self, route: Route) -> datetime | None:
         """Return when the route's channels were first notified since the alarm started; None if not yet."""
@@ -134,10 +133,12 @@ def _load_states(alarms: Sequence[Alarm]) -> list[_NotificationState]:
     """Return the notification states of the alarms that have an actionable event."""
     by_id = {alarm.pk: alarm for alarm in alarms}
     events: dict[int, list[AlarmEvent]] = defaultdict(list)
-    for event in AlarmEvent.objects.filter(alarm__in=by_id, kind__in=ACTIONABLE_KINDS).order_by("happened_at", "pk"):
+    # In the order in which they were recorded: what a reading shows happened before it arrived.
+    for event in AlarmEvent.objects.filter(alarm__in=by_id, kind__in=_LOADED_KINDS).order_by("pk"):
         event.alarm = by_id[event.alarm_id]
         events[event.alarm_id].append(event)
-    states = {alarm_id: _state(by_id[alarm_id], of_alarm) for alarm_id, of_alarm in events.items()}
+    found = (_state(by_id[alarm_id], of_alarm) for alarm_id, of_alarm in events.items())
+    states = {state.alarm.pk: state for state in found if state is not None}
     for message in Message.objects.filter(alarm__in=by_id).exclude(event=None):
         state = states.get(message.alarm_id or 0)
         if state is not None and message.event_id in {state.newest.pk, state.start.pk}:
@@ -145,6 +146,11 @@ def _load_states(alarms: Sequence[Alarm]) -> list[_NotificationState]:
     return list(states.values())
 
 
-def _state(alarm: Alarm, events: Sequence[AlarmEvent]) -> _NotificationState:
-    starts = [event for event in events if event.kind in STARTING_KINDS]
-    return _NotificationState(alarm, events[-1], starts[-1] if starts else events[-1])
+def _state(alarm: Alarm, events: Sequence[AlarmEvent]) -> _NotificationState | None:
+    actionable = [event for event in events if event.kind in ACTIONABLE_KINDS]
+    if not actionable:
+        return None
+    newest, starts = actionable[-1], [event for event in actionable if event.kind in STARTING_KINDS]
+    acknowledged = [event for event in events if event.kind == Kind.ACKNOWLEDGED]
+    has_worsened_since = bool(acknowledged) and newest.pk > acknowledged[-1].pk
+    return _NotificationState(alarm, newest, starts[-1] if starts else newest, has_worsened_since)

@@ -152,6 +152,17 @@ def test_an_acknowledged_alarm_is_not_caught_up_on_unless_it_worsened(unit: Stor
     assert reasons() == ["worsened"]
 
 
+def test_what_worsened_before_it_arrived_is_caught_up_on_if_that_was_after_the_acknowledgement(
+    unit: StorageUnit, customer: Customer
+) -> None:
+    RuleFactory(customer=customer)
+    window = MaintenanceWindowFactory(customer=customer)
+    alarm = actions.acknowledge(open_alarm(storage_unit=unit, severity="warning"), by="anna", comment="at work")
+    record_event(alarm, AlarmEvent.Kind.WORSENED, timezone.now() - MINUTE)
+    assert create_due_messages(window.ends_at) == 1
+    assert reasons() == ["worsened"]
+
+
 def test_new_rules_and_re_enabled_channels_catch_up_on_live_alarms(unit: StorageUnit, customer: Customer) -> None:
     channel = ChannelFactory(customer=customer, is_enabled=False)
     RuleFactory(customer=customer, channels=[channel])
