@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
-WORKERS ?= auto
+# Tests wait for processes that they start: one more than there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench bench-scale faults pictures diagrams install-service audit lock sbom clean

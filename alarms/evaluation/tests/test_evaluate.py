@@ -89,7 +89,7 @@ def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits: 
     units = make_unit(**limits), make_unit(**limits)
     ensure_partitions(months_between(START, START))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(batches=deliveries())
     def compare(batches: list[list[Row]]) -> None:
         with undone():
@@ -119,7 +119,7 @@ def test_batches_of_one_delivery_are_evaluated_at_its_end_like_deliveries_of_the
     unit, one_by_one = make_unit(**limits), make_unit(**limits)
     ensure_partitions(months_between(START, START))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(batches=deliveries(), before=st.integers(0, 3))
     def compare(batches: list[list[Row]], before: int) -> None:
         with undone():
