@@ -16,10 +16,11 @@ from pytest_django import Settings
 
 from customers.models import StorageUnit
 from readings.archive_models import ArchiveFile
-from readings.models import LateReadings, Reading, ReadingRevision
+from readings.models import FutureReading, LateReadings, Reading, ReadingRevision
 from readings.storage.archive import files
 from readings.storage.archive.archiving import archive_month
 from readings.storage.closing import closes_at, start_of
+from readings.storage.future_readings import store_due
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from seals.models import DaySeal, ReadingBlock
 from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, findings_of, seal_until, store_in_time
@@ -206,3 +207,21 @@ def test_an_edit_of_any_column_is_found(unit: StorageUnit, number: int, edit: st
 
     assert [finding.change for finding in found(unit)] == [Change.EDITED]
     run("ROLLBACK TO SAVEPOINT before_edit")
+
+
+def test_a_reading_that_was_replaced_before_its_time_came_is_sealed_as_it_was_then(unit: StorageUnit) -> None:
+    at = CLOSE + timedelta(hours=2)
+    FutureReading.objects.create(
+        storage_unit=unit, sensor=sensor_of(unit), recorded_at=at, temperature_c=5.0, scale="C", equipment_status_id=1
+    )
+    new = NewMeasurement(7.0, "C", 1.0, 1)
+    replace_measurement(unit, sensor_of(unit).pk, at, new, by="anna", reason="The probe was swapped.")
+    store_due(unit.pk, at)
+    Reading.objects.filter(recorded_at=at).update(created_at=at - 2 * QUARTER)
+    ReadingRevision.objects.update(arrived_at=at - 2 * QUARTER, revised_at=at - QUARTER)
+
+    seal_until(closes_at(at.date()), unit.facility.customer)
+
+    assert (Reading.objects.get(recorded_at=at).temperature_c, found(unit)) == (7.0, [])
+    run("UPDATE reading SET temperature_c = 5.0 WHERE recorded_at = %s", at)
+    assert {finding.change for finding in found(unit)} == {Change.EDITED}
