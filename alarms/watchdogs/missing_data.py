@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from alarms.lifecycle.transitions import end, inhibit, open_alarm, release
 from alarms.models import Alarm
@@ -116,8 +117,9 @@ def _open(unit_id: int, customer_id: int, last_at: datetime, cause: Alarm | None
 
 
 def _inhibit_open(failing_sources: Mapping[int, UUID], down: Mapping[UUID | None, Alarm], now: datetime) -> None:
-    """Inhibit the alarms that opened before their source was known to be down."""
-    active = Alarm.objects.filter(kind=Alarm.Kind.NO_DATA, suppressed_by=None, storage_unit__in=list(failing_sources))
+    """Inhibit the alarms that opened before their source was known to be down, or whose source is down again."""
+    has_no_cause = Q(suppressed_by=None) | Q(suppressed_by__state=Alarm.State.CLOSED)
+    active = Alarm.objects.filter(has_no_cause, kind=Alarm.Kind.NO_DATA, storage_unit__in=list(failing_sources))
 
     def inhibit_one(alarm: Alarm) -> None:
         cause = down.get(failing_sources[alarm.storage_unit_id or 0])

@@ -208,6 +208,23 @@ def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor: 
     assert kinds_of(missing)[-1] == AlarmEvent.Kind.RELEASED
 
 
+def test_an_alarm_remains_inhibited_while_its_source_is_down_again(sensor: Sensor, now: datetime) -> None:
+    source = source_of(sensor, now, failures_in_a_row=3)
+    read(sensor, now)
+    run_watchdogs(now + 20 * MINUTE)
+    source.failures_in_a_row, source.last_success_at = 0, now + 21 * MINUTE
+    source.save()
+    run_watchdogs(now + 21 * MINUTE)
+    source.failures_in_a_row = 3
+    source.save()
+
+    run_watchdogs(now + 40 * MINUTE)
+
+    missing = Alarm.objects.get(kind="no_data")
+    assert missing.suppressed_by == Alarm.objects.get(kind="source_down", state="open")
+    assert AlarmEvent.Kind.RELEASED not in kinds_of(missing)
+
+
 def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor: Sensor, now: datetime) -> None:
     read(sensor, now)
     for minute in range(1, 4):
