@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
-import time_machine
-from django.db import connection, transaction
-from hypothesis import HealthCheck, assume, settings
+from django.db import connection
+from hypothesis import assume
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.reevaluation import run_reevaluations
@@ -35,6 +34,7 @@ from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 from tests.alarm_factories import MaintenanceWindowFactory
 from tests.factories import ConflictFactory, RejectedRowFactory
+from tests.state_machines import DatabaseMachine, run_machine
 
 MINUTE = timedelta(minutes=1)
 # About twenty seconds of CPU time.
@@ -52,28 +52,16 @@ windows = st.sampled_from([3600, 7200, 86_400])
 mkt_limits = st.sampled_from([None, 6.0, 8.0])
 
 
-class Evaluation(RuleBasedStateMachine):
+class Evaluation(DatabaseMachine):
     """One unit with two sensors, read every few minutes of a clock that only the rules move."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._cleanup = ExitStack()
-        self._clock = self._cleanup.enter_context(time_machine.travel(START, tick=False))
-        self._cleanup.enter_context(transaction.atomic())
-        self._cleanup.callback(transaction.set_rollback, True)
-        self.now = START
+        super().__init__(START)
         self.sent: list[ReadingRow] = []
         self.unit = make_unit(
             allowed_seconds=600, allowed_window_seconds=7200, mkt_limit_c=8.0, mkt_window_seconds=7200
         )
         self.sensors = list(self.unit.sensors.order_by("pk"))
-
-    def teardown(self) -> None:
-        self._cleanup.close()
-
-    def _pass(self, minutes: float) -> None:
-        self.now += minutes * MINUTE
-        self._clock.move_to(self.now)
 
     def _row(self, recorded_at: datetime, sensor: int, temperature_c: float | None) -> ReadingRow:
         return ReadingRow(self.unit.pk, self.sensors[sensor].pk, recorded_at, temperature_c)
@@ -82,7 +70,7 @@ class Evaluation(RuleBasedStateMachine):
     def push(self, readings: list[tuple[int, int, float | None]]) -> None:
         rows = []
         for minutes, sensor, temperature_c in readings:
-            self._pass(minutes)
+            self.pass_time(minutes * MINUTE)
             rows.append(self._row(self.now, sensor, temperature_c))
         self.sent += rows
         load(rows, self.now)
@@ -108,7 +96,7 @@ class Evaluation(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 15, 61, 300]))
     def wait(self, minutes: int) -> None:
-        self._pass(minutes)
+        self.pass_time(minutes * MINUTE)
 
     @rule(
         high_c=st.sampled_from([6.0, 7.0, 8.0]),
@@ -275,12 +263,4 @@ class Evaluation(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_no_sequence_of_events_makes_stored_excursions_differ_from_the_definition() -> None:
-    run_state_machine_as_test(
-        Evaluation,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Evaluation, examples=EXAMPLES, steps=STEPS)

@@ -52,6 +52,17 @@ def source_of(sensor: Sensor, now: datetime, **fields: object) -> Source:
     return source
 
 
+def source_that_recovers(sensor: Sensor, now: datetime) -> Source:
+    """Create a source that is down for 20 minutes with the sensor's unit, and succeeds without the unit then."""
+    source = source_of(sensor, now, failures_in_a_row=3)
+    read(sensor, now)
+    run_watchdogs(now + 20 * MINUTE)
+    source.failures_in_a_row, source.last_success_at = 0, now + 21 * MINUTE
+    source.save()
+    run_watchdogs(now + 21 * MINUTE)
+    return source
+
+
 def kinds_of(alarm: Alarm) -> list[str]:
     return [event.kind for event in alarm.events.all()]
 
@@ -192,12 +203,7 @@ def test_an_alarm_that_opened_before_its_source_was_down_is_inhibited_then(senso
 
 
 def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor: Sensor, now: datetime) -> None:
-    source = source_of(sensor, now, failures_in_a_row=3)
-    read(sensor, now)
-    run_watchdogs(now + 20 * MINUTE)
-    source.failures_in_a_row, source.last_success_at = 0, now + 21 * MINUTE
-    source.save()
-    run_watchdogs(now + 21 * MINUTE)
+    source = source_that_recovers(sensor, now)
     missing = Alarm.objects.get(kind="no_data")
     assert missing.suppressed_by is not None
     source.last_success_at = now + 30 * MINUTE
@@ -209,12 +215,7 @@ def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor: 
 
 
 def test_an_alarm_remains_inhibited_while_its_source_is_down_again(sensor: Sensor, now: datetime) -> None:
-    source = source_of(sensor, now, failures_in_a_row=3)
-    read(sensor, now)
-    run_watchdogs(now + 20 * MINUTE)
-    source.failures_in_a_row, source.last_success_at = 0, now + 21 * MINUTE
-    source.save()
-    run_watchdogs(now + 21 * MINUTE)
+    source = source_that_recovers(sensor, now)
     source.failures_in_a_row = 3
     source.save()
 

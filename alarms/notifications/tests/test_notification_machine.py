@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
-from django.db import connection, transaction
-from hypothesis import HealthCheck, settings
+from django.db import connection
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
 from alarms.lifecycle import actions, transitions
 from alarms.models import Alarm, AlarmEvent, Channel, MaintenanceWindow, Message, Rule
@@ -20,6 +17,7 @@ from alarms.notifications.throttling import group_excess_messages
 from customers.models import StorageUnit
 from tests.alarm_factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, open_alarm
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
+from tests.state_machines import DatabaseMachine, run_machine
 
 # About five seconds of CPU time.
 EXAMPLES, STEPS = 10, 20
@@ -30,16 +28,11 @@ STARTING = ("opened", "reopened", "released")
 numbers = st.integers(0, 1)
 
 
-class Notifications(RuleBasedStateMachine):
+class Notifications(DatabaseMachine):
     """Two units, a rule for all alarms and one for critical ones at night, whose alarms are escalated."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._cleanup = ExitStack()
-        self._clock = self._cleanup.enter_context(time_machine.travel(START, tick=False))
-        self._cleanup.enter_context(transaction.atomic())
-        self._cleanup.callback(transaction.set_rollback, True)
-        self.now = START
+        super().__init__(START)
         self.customer = customer = CustomerFactory()
         facility = FacilityFactory(customer=customer, time_zone="UTC")
         self.units: list[StorageUnit] = StorageUnitFactory.create_batch(2, facility=facility)
@@ -61,13 +54,9 @@ class Notifications(RuleBasedStateMachine):
             ),
         ]
 
-    def teardown(self) -> None:
-        self._cleanup.close()
-
     @rule(minutes=st.sampled_from([1, 7, 25, 45]))
     def wait(self, minutes: int) -> None:
-        self.now += minutes * MINUTE
-        self._clock.move_to(self.now)
+        self.pass_time(minutes * MINUTE)
         self._tick()
 
     @rule(unit=numbers, severity=st.sampled_from(["warning", "critical"]))
@@ -194,12 +183,4 @@ class Notifications(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_after_a_tick_all_channels_that_rules_name_are_notified() -> None:
-    run_state_machine_as_test(
-        Notifications,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Notifications, examples=EXAMPLES, steps=STEPS)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
 from ingestion.imports.tests import imported
 from ingestion.loading import conflicts
@@ -21,6 +19,7 @@ from ingestion.loading.source_push import SentBody, load_sent
 from ingestion.models import Conflict, FileImport
 from readings.models import FutureReading, HourlyRollup, LatestReading, Reading
 from tests.factories import CustomerFactory, FacilityFactory, PushSourceFactory, StorageUnitFactory
+from tests.state_machines import DatabaseMachine, run_machine
 
 # About five seconds of CPU time.
 EXAMPLES, STEPS = 10, 16
@@ -98,14 +97,11 @@ class Expected:
                 self.decide((instant, temperature), "accepted")
 
 
-class Imports(RuleBasedStateMachine):
+class Imports(DatabaseMachine):
     """A fridge, to which files and pushes bring readings of three instants, the last of which is to come."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._cleanup = ExitStack()
-        self._cleanup.enter_context(transaction.atomic())
-        self._cleanup.callback(transaction.set_rollback, True)
         self.expected = Expected()
         self.imports: list[FileImport] = []
         self.number = 0
@@ -114,9 +110,6 @@ class Imports(RuleBasedStateMachine):
         self.unit = StorageUnitFactory(facility=FacilityFactory(customer=self.customer), unit_code="fridge")
         now = timezone.now().replace(second=0, microsecond=0)
         self.instants = [now - 30 * HOUR, now - 29 * HOUR, now + 3 * HOUR]
-
-    def teardown(self) -> None:
-        self._cleanup.close()
 
     def _text(self, sent: dict[int, float]) -> str:
         # A body that is known is not loaded again.
@@ -178,12 +171,4 @@ class Imports(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_undone_imports_leave_what_there_would_be_without_them() -> None:
-    run_state_machine_as_test(
-        Imports,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Imports, examples=EXAMPLES, steps=STEPS)
