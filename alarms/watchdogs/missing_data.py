@@ -117,7 +117,7 @@ def _open(unit_id: int, customer_id: int, last_at: datetime, cause: Alarm | None
 
 
 def _inhibit_open(failing_sources: Mapping[int, UUID], down: Mapping[UUID | None, Alarm], now: datetime) -> None:
-    """Inhibit the alarms that opened before their source was known to be down, or whose source is down again."""
+    """Inhibit the alarms that opened before their source was known to be down, and those of sources down again."""
     has_no_cause = Q(suppressed_by=None) | Q(suppressed_by__state=Alarm.State.CLOSED)
     active = Alarm.objects.filter(has_no_cause, kind=Alarm.Kind.NO_DATA, storage_unit__in=list(failing_sources))
 

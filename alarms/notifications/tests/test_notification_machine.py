@@ -29,7 +29,7 @@ numbers = st.integers(0, 1)
 
 
 class Notifications(DatabaseMachine):
-    """Two units, a rule for all alarms and one for critical ones at night, whose alarms are escalated."""
+    """Two units, a rule for all alarms, and one for critical alarms in the morning, which are escalated."""
 
     def __init__(self) -> None:
         super().__init__(START)
@@ -140,8 +140,8 @@ class Notifications(DatabaseMachine):
             return
         for each in Rule.objects.filter(is_enabled=True):
             is_critical_only = bool(each.severities)
-            is_night = f"{self.now:%H:%M}" < "07:20" or f"{self.now:%H:%M}" >= "11:00"
-            if not is_critical_only or (alarm.severity == "critical" and not is_night):
+            is_before_or_after = f"{self.now:%H:%M}" < "07:20" or f"{self.now:%H:%M}" >= "11:00"
+            if not is_critical_only or (alarm.severity == "critical" and not is_before_or_after):
                 yield each
 
     def _check_what_is_due(self, each: Rule, start: AlarmEvent, newest: AlarmEvent) -> None:
