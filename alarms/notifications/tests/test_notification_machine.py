@@ -140,8 +140,8 @@ class Notifications(DatabaseMachine):
             return
         for each in Rule.objects.filter(is_enabled=True):
             is_critical_only = bool(each.severities)
-            is_before_or_after = f"{self.now:%H:%M}" < "07:20" or f"{self.now:%H:%M}" >= "11:00"
-            if not is_critical_only or (alarm.severity == "critical" and not is_before_or_after):
+            is_morning = "07:20" <= f"{self.now:%H:%M}" < "11:00"
+            if not is_critical_only or (alarm.severity == "critical" and is_morning):
                 yield each
 
     def _check_what_is_due(self, each: Rule, start: AlarmEvent, newest: AlarmEvent) -> None:
