@@ -2,8 +2,10 @@
 
 A unit has no data once its newest reading is older than its staleness limit plus the usual time between deliveries: the
 shortest interval of the sources that are polled for the unit, or the customer's where nothing is polled. Where the
-customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit that only ever had old
-readings, as from an imported file, was never monitored and has no alarm.
+customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit whose sensors are all
+retired has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored.
+Where a sensor's clock was measured, it was. If its newest reading arrived late all the same, as the clock is behind, by
+which its time is corrected, or after an outage, it has no data once nothing more arrives for that time.
 One cause, one alarm: while every source of a unit fails, its alarm waits until the sources count as down, and the alarm
 of a source that is down inhibits those of its units, which send no notifications.
 """
@@ -41,21 +43,28 @@ JOIN storage_unit ON storage_unit.id = latest.storage_unit_id
 JOIN facility ON facility.id = storage_unit.facility_id
 JOIN customer ON customer.id = facility.customer_id
 """
+IS_IN_SERVICE = "EXISTS (SELECT FROM sensor WHERE sensor.storage_unit_id = storage_unit.id AND retired_at IS NULL)"
+DRIFT = "(SELECT min(drift_seconds) FROM sensor_clock WHERE sensor_clock.storage_unit_id = storage_unit.id)"
+WAS_IN_TIME = f"latest.created_at - latest.recorded_at < {OVERDUE_AFTER}"
+LAST_AT = f"""(latest.recorded_at + CASE
+    WHEN {WAS_IN_TIME} THEN interval '0' ELSE make_interval(secs => greatest(-{DRIFT}, 0)) END
+)"""
 OVERDUE = f"""
-SELECT storage_unit.id, customer.id, latest.recorded_at
+SELECT storage_unit.id, customer.id, {LAST_AT} AS last_at
 {_FROM}
-WHERE latest.recorded_at + {OVERDUE_AFTER} < %(now)s AND latest.created_at - latest.recorded_at < {OVERDUE_AFTER}
-    AND customer.is_active AND NOT storage_unit.is_synthetic
+WHERE {LAST_AT} + {OVERDUE_AFTER} < %(now)s
+    AND ({WAS_IN_TIME} OR latest.created_at + {OVERDUE_AFTER} < %(now)s AND {DRIFT} IS NOT NULL)
+    AND customer.is_active AND NOT storage_unit.is_synthetic AND {IS_IN_SERVICE}
     AND NOT EXISTS (
         SELECT FROM alarm WHERE storage_unit_id = storage_unit.id AND kind = 'no_data' AND state <> 'closed'
     )
-ORDER BY latest.recorded_at
+ORDER BY last_at
 """  # noqa: S608  constants only
 RECOVERED = f"""
-SELECT alarm.id, latest.recorded_at
+SELECT alarm.id, {LAST_AT}
 {_FROM}
 JOIN alarm ON alarm.storage_unit_id = storage_unit.id AND kind = 'no_data' AND state <> 'closed'
-WHERE latest.recorded_at + {OVERDUE_AFTER} >= %(now)s OR NOT customer.is_active
+WHERE {LAST_AT} + {OVERDUE_AFTER} >= %(now)s OR NOT customer.is_active OR NOT {IS_IN_SERVICE}
 """
 # The source is back, and the unit has had enough time to deliver again.
 NO_LONGER_INHIBITED = f"""

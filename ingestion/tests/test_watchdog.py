@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from alarms.lifecycle import transitions
+from alarms.limits.retirement import retire
 from alarms.models import Alarm, AlarmEvent
 from alarms.tests.evaluation import load
 from alarms.watchdogs import source_down
@@ -16,7 +17,7 @@ from customers.models import Sensor
 from ingestion.loading.registration import link_units
 from ingestion.models import Source
 from ingestion.watchdog import run_watchdogs
-from readings.models import LatestReading, Reading
+from readings.models import LatestReading, Reading, SensorClock
 from readings.storage.reading_batch import ReadingRow
 from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
 
@@ -132,6 +133,57 @@ def test_a_unit_with_only_old_readings_is_not_missing_data(sensor: Sensor, now: 
     read(sensor, now - timedelta(days=400), stored_at=now)
     run_watchdogs(now)
     assert not Alarm.objects.exists()
+
+
+def clock_of(sensor: Sensor, now: datetime, drift: timedelta) -> None:
+    SensorClock.objects.create(
+        sensor=sensor, storage_unit=sensor.storage_unit, drift_seconds=drift.total_seconds(), measured_at=now
+    )
+
+
+def test_a_unit_whose_clock_is_behind_is_missing_data_until_more_arrives(sensor: Sensor, now: datetime) -> None:
+    behind = timedelta(hours=5)
+    clock_of(sensor, now, -behind)
+    read(sensor, now - behind, stored_at=now)
+    run_watchdogs(now + 7 * MINUTE)
+    assert not Alarm.objects.exists()
+
+    run_watchdogs(now + 9 * MINUTE)
+    alarm = Alarm.objects.get()
+    assert (alarm.kind, alarm.state, alarm.started_at) == ("no_data", "open", now)
+
+    read(sensor, now + 10 * MINUTE - behind, stored_at=now + 10 * MINUTE)
+    run_watchdogs(now + 11 * MINUTE)
+    alarm.refresh_from_db()
+    assert (alarm.state, alarm.ended_at) == ("closed", now + 10 * MINUTE)
+
+
+def test_a_unit_that_stops_while_it_sends_a_backlog_is_missing_data(sensor: Sensor, now: datetime) -> None:
+    clock_of(sensor, now, timedelta())
+    read(sensor, now - 90 * MINUTE, stored_at=now)
+    run_watchdogs(now + 7 * MINUTE)
+    assert not Alarm.objects.exists()
+
+    run_watchdogs(now + 9 * MINUTE)
+    alarm = Alarm.objects.get()
+    assert (alarm.kind, alarm.state, alarm.started_at) == ("no_data", "open", now - 90 * MINUTE)
+
+    # More of the backlog does not end it.
+    read(sensor, now - 60 * MINUTE, stored_at=now + 10 * MINUTE)
+    run_watchdogs(now + 11 * MINUTE)
+    alarm.refresh_from_db()
+    assert alarm.state == "open"
+
+
+def test_a_unit_whose_sensors_are_all_retired_misses_no_data(sensor: Sensor, now: datetime) -> None:
+    read(sensor, now)
+    run_watchdogs(now + 20 * MINUTE)
+    assert Alarm.objects.get().state == "open"
+    retire(sensor, now, by="ann")
+
+    run_watchdogs(now + 21 * MINUTE)
+
+    assert Alarm.objects.get().state == "closed"
 
 
 @pytest.mark.parametrize("why", ["synthetic", "inactive"])
