@@ -4,8 +4,9 @@ A unit has no data once its newest reading is older than its staleness limit plu
 shortest interval of the sources that are polled for the unit, or the customer's where nothing is polled. Where the
 customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit whose sensors are all
 retired has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored.
-Where a sensor's clock was measured, it was. If its newest reading arrived late all the same, as the clock is behind, by
-which its time is corrected, or after an outage, it has no data once nothing more arrives for that time.
+Where a sensor's clock was measured, the unit is monitored. If its newest reading arrived late nevertheless, because the
+clock is behind or after an outage, it has no data once nothing more has arrived for that time. The reading's time is
+corrected by how far the clock is behind.
 One cause, one alarm: while every source of a unit fails, its alarm waits until the sources count as down, and the alarm
 of a source that is down inhibits those of its units, which send no notifications.
 """
@@ -45,6 +46,7 @@ JOIN customer ON customer.id = facility.customer_id
 """
 IS_IN_SERVICE = "EXISTS (SELECT FROM sensor WHERE sensor.storage_unit_id = storage_unit.id AND retired_at IS NULL)"
 DRIFT = "(SELECT min(drift_seconds) FROM sensor_clock WHERE sensor_clock.storage_unit_id = storage_unit.id)"
+# Whether its newest reading arrived in time, and when it was measured.
 WAS_IN_TIME = f"latest.created_at - latest.recorded_at < {OVERDUE_AFTER}"
 LAST_AT = f"""(latest.recorded_at + CASE
     WHEN {WAS_IN_TIME} THEN interval '0' ELSE make_interval(secs => greatest(-{DRIFT}, 0)) END
