@@ -2,8 +2,8 @@
 
 A unit has no data once its newest reading is older than its staleness limit plus the usual time between deliveries: the
 shortest interval of the sources that are polled for the unit, or the customer's where nothing is polled. Where the
-customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit whose sensors are all
-retired has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored.
+customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit with only retired
+sensors has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored.
 Where a sensor's clock was measured, the unit is monitored. If its newest reading arrived late nevertheless, because the
 clock is behind or after an outage, it has no data once nothing more has arrived for that time. The reading's time is
 corrected by how far the clock is behind.
