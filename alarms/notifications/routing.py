@@ -70,7 +70,7 @@ class Route:
             return True
         is_selected = self._selects(alarm.kind, alarm.severity)
         if alarm.kind == Alarm.Kind.SOURCE_DOWN:
-            # Who is to be notified of missing data is, as it inhibits the alarms of its units.
+            # It inhibits the alarms of its units without data, so the rules for those apply as well.
             is_selected |= self._selects(Alarm.Kind.NO_DATA, Severity.WARNING)
         return is_selected and self._covers_location(alarm)
 

@@ -46,7 +46,7 @@ JOIN customer ON customer.id = facility.customer_id
 """
 IS_IN_SERVICE = "EXISTS (SELECT FROM sensor WHERE sensor.storage_unit_id = storage_unit.id AND retired_at IS NULL)"
 DRIFT = "(SELECT min(drift_seconds) FROM sensor_clock WHERE sensor_clock.storage_unit_id = storage_unit.id)"
-# Whether its newest reading arrived in time, and when it was measured.
+# Whether the unit's newest reading arrived in time, and when it was measured, by a clock that is right.
 WAS_IN_TIME = f"latest.created_at - latest.recorded_at < {OVERDUE_AFTER}"
 LAST_AT = f"""(latest.recorded_at + CASE
     WHEN {WAS_IN_TIME} THEN interval '0' ELSE make_interval(secs => greatest(-{DRIFT}, 0)) END

@@ -123,16 +123,18 @@ def store_contradicting(unit: StorageUnit, delivery: Delivery | None, span: NewS
     Of several conflicts about one reading the one accepted last or else the first one is stored; the others remain.
     What comes from another import is undone together with it. The caller evaluates the span.
     """
-    conflicts = Conflict.objects.filter(
+    in_span = Conflict.objects.filter(
         storage_unit=unit, recorded_at__range=(span.first, span.last), state__in=_REPLACING
     ).annotate(is_received_again=_RECEIVED_AGAIN)
-    of_deliveries = ImportFile.objects.filter(delivery__in={each.delivery_id for each in conflicts}).defer("content")
-    files = {file.delivery_id: file for file in of_deliveries}
+    # Accepted ones come first.
+    conflicts = list(in_span.order_by("state", "-decided_at", "received_at", "pk"))
+    of_deliveries = ImportFile.objects.filter(delivery__in={each.delivery_id for each in conflicts})
+    files = {file.delivery_id: file for file in of_deliveries.defer("content", "spans")}
     undone_ids = {delivery and delivery.pk, *(each for each, file in files.items() if not lock_import(file))}
     received_again = {each.pk for each in conflicts if each.is_received_again}
     left = [each for each in conflicts if each.pk in received_again or each.delivery_id not in undone_ids]
     chosen: dict[tuple[int, datetime], Conflict] = {}
-    for conflict in sorted(left, key=_precedence):
+    for conflict in left:
         chosen.setdefault((conflict.sensor_id, conflict.recorded_at), conflict)
     for table in (Reading, FutureReading):
         stored = table.objects.filter(storage_unit=unit, recorded_at__in=[at for _, at in chosen])
@@ -151,13 +153,6 @@ def store_contradicting(unit: StorageUnit, delivery: Delivery | None, span: NewS
     Conflict.objects.filter(pk__in=[each.pk for each in chosen.values()], state=Conflict.State.WAITING).update(
         state=Conflict.State.ACCEPTED, decided_at=clock.database_now(), decided_by=by
     )
-
-
-def _precedence(conflict: Conflict) -> tuple[bool, float]:
-    """Return a key that is smallest for the conflict accepted last, and then for the first one received."""
-    if conflict.state == Conflict.State.ACCEPTED and conflict.decided_at is not None:
-        return False, -conflict.decided_at.timestamp()
-    return True, conflict.received_at.timestamp()
 
 
 def lock_import(file: ImportFile) -> bool:
