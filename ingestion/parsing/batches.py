@@ -20,6 +20,7 @@ from ingestion.parsing.unit_descriptions import describe_units
 from ingestion.parsing.values.local_times import LocalClock, RepeatedHourResolver
 from ingestion.parsing.values.row import CONVERTED_SCHEMA
 from ingestion.parsing.values.rules import RowRules
+from ingestion.parsing.values.texts import FEW_ROWS
 from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
 from ingestion.sources.mapping import FieldMapping
 
@@ -110,6 +111,10 @@ class BatchBuilder:
         local = rows["is_local"].to_numpy() & in_range
         offsets = self._clock.offsets(np.where(local, walls, EARLIEST_US))
         skipped, ambiguous = local & offsets.skipped, local & offsets.ambiguous
+        utc_rows = _with_walls(rows, walls - np.where(local, offsets.first, 0))
+        if not (skipped.any() or ambiguous.any() or self._hours.is_pending):  # as in most batches
+            self._hours.note_last_times(_last_walls(rows, local))
+            return utc_rows
         for number, wall in rows.filter(pl.Series(skipped)).select("row_number", "wall").rows():
             rejected.append(self._rejection(number, Reason.SKIPPED_HOUR, wall, raw_row(number), is_local=True))
         pending = rows.filter(pl.Series(ambiguous))
@@ -119,8 +124,7 @@ class BatchBuilder:
         self._pending_raw |= {number: raw_row(number) for number in pending["row_number"].to_list()}
         self._pending = pl.concat([self._pending, pending])
         resolved_folds |= self._process(rows, local & ~skipped, ambiguous)
-        resolved = rows.with_columns(wall=pl.Series(walls - np.where(local, offsets.first, 0)))
-        resolved = resolved.filter(pl.Series(~skipped & ~ambiguous))
+        resolved = utc_rows.filter(pl.Series(~skipped & ~ambiguous))
         released = self._release(resolved_folds, rejected, pending_raw)
         return pl.concat([resolved, released]).sort("row_number") if len(released) else resolved
 
@@ -130,11 +134,10 @@ class BatchBuilder:
     def _process(
         self, rows: pl.DataFrame, local: NDArray[np.bool_], ambiguous: NDArray[np.bool_]
     ) -> dict[int, int | None]:
-        rows = rows.select(*_SENSOR, "wall", "row_number", ambiguous=pl.Series(ambiguous)).filter(pl.Series(local))
         if not self._hours.is_pending and not ambiguous.any():
-            last = rows.group_by(_SENSOR).agg(pl.col("wall").last())
-            self._hours.note_last_times({row[:-1]: row[-1] for row in last.rows()})
+            self._hours.note_last_times(_last_walls(rows, local))
             return {}
+        rows = rows.select(*_SENSOR, "wall", "row_number", ambiguous=pl.Series(ambiguous)).filter(pl.Series(local))
         sensors: list[Hashable] = list(rows.select(_SENSOR).rows())
         columns = (rows[name].to_list() for name in ("wall", "row_number", "ambiguous"))
         return self._hours.process(sensors, *columns)
@@ -164,7 +167,7 @@ class BatchBuilder:
         if len(resolved):
             resolved = self._plausible(resolved, rejected, raw_row)
             self._checks.add(resolved)
-            # Not by an expression: planning one takes 0.1 ms or more, and most batches have a few rows.
+            # Not by an expression, as in `ingestion.parsing.values.texts`.
             recorded_at = resolved["wall"].cast(pl.Datetime("us", "UTC"))
             columns = {name: recorded_at if name == "recorded_at" else resolved[name] for name in READING_SCHEMA}
             readings = pl.DataFrame(columns)
@@ -208,6 +211,19 @@ class BatchBuilder:
         except OverflowError:  # outside the years that datetime supports
             text = f"{wall // 1_000_000} s since 1970"
         return RejectedReading(number, reason, message_for(reason, value=text, zone=self._zone, why=why), raw)
+
+
+def _with_walls(rows: pl.DataFrame, walls: NDArray[np.int64]) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series("wall", walls) if name == "wall" else rows[name] for name in rows.columns])
+
+
+def _last_walls(rows: pl.DataFrame, local: NDArray[np.bool_]) -> dict[Hashable, int]:
+    """Return the last local time of each sensor."""
+    if len(rows) <= FEW_ROWS:
+        columns = (rows[name].to_list() for name in (*_SENSOR, "wall"))
+        return {row[:-1]: row[-1] for row, is_local in zip(zip(*columns, strict=True), local, strict=True) if is_local}
+    last = rows.select(*_SENSOR, "wall").filter(pl.Series(local)).group_by(_SENSOR).agg(pl.col("wall").last())
+    return {row[:-1]: row[-1] for row in last.rows()}
 
 
 def with_final_batch(batches: Iterable[ParsedBatch], finish: Callable[[], ParsedBatch]) -> Iterator[ParsedBatch]:

@@ -23,6 +23,9 @@ _ADVICE = "If it reports a fault, add it to the error values."
 _USUAL_C = (-100.0, 60.0)
 _YEARS_AGO_US = 2 * 365 * DAY_US
 _HOUR_US = DAY_US // 24
+# A clock of 12 hours is recognised by steps of up to 3 hours, and by jumps of 12 hours, give or take two such steps.
+_LONGEST_STEP_US = 3 * _HOUR_US
+_SHORTEST_JUMP_US = 12 * _HOUR_US - 2 * _LONGEST_STEP_US
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 
 
@@ -60,17 +63,19 @@ class PlausibilityChecks:
         """
         if self._has_other_hours or not rows["is_local"].any():
             return
-        local = rows.filter("is_local")
-        hours = local["wall"].to_numpy() // _HOUR_US % 24
+        walls = rows["wall"].to_numpy()[rows["is_local"].to_numpy()]
+        hours = walls // _HOUR_US % 24
         self._has_other_hours = bool(hours.min() < 1 or hours.max() > 12)
-        if self._has_other_hours or self._repeats_hours:
+        if self._has_other_hours or self._repeats_hours or np.ptp(walls) < _SHORTEST_JUMP_US:
             return
         before = pl.col("wall").shift().over(_SENSOR)
-        steps = local.select(
-            step=(pl.col("wall") - before).abs(), is_same_day=pl.col("wall") // DAY_US == before // DAY_US
-        ).drop_nulls()
+        steps = (
+            rows.filter("is_local")
+            .select(step=(pl.col("wall") - before).abs(), is_same_day=pl.col("wall") // DAY_US == before // DAY_US)
+            .drop_nulls()
+        )
         typical = steps["step"].median()
-        if isinstance(typical, float) and 0 < typical <= 3 * _HOUR_US:
+        if isinstance(typical, float) and 0 < typical <= _LONGEST_STEP_US:
             is_jump = (12 * _HOUR_US - pl.col("step")).abs() <= 2 * typical
             self._repeats_hours = not steps.filter("is_same_day", is_jump).is_empty()
 

@@ -114,7 +114,7 @@ class _RowParser:
         """Yield the batches. Raise UnreadableBody."""
         part = _Part(self._rules)
         for row in _joined(self._complete(walker, rows), min(self._options.batch_rows, _JOINED_ROWS)):
-            if isinstance(row, JsonBlock):
+            if isinstance(row, _JoinedBlocks):
                 if part.count:
                     yield self._built(part)
                     part = _Part(self._rules)
@@ -159,13 +159,13 @@ class _RowParser:
             self._incomplete_row = walker.incomplete_row
         self._body.is_cut_off |= walker.ends_within_character
 
-    def _block_batches(self, block: JsonBlock[pl.DataFrame]) -> Iterator[ParsedBatch]:
-        self._count_rows(len(block.rows))
+    def _block_batches(self, blocks: _JoinedBlocks) -> Iterator[ParsedBatch]:
+        self._count_rows(len(blocks.rows))
         first_number = self._number
-        self._number += len(block.rows)
-        texts = _BlockTexts(block.raw, first_number)
-        raw_fields = block.rows.with_columns(pl.col("row_number") + (first_number - 1))
-        converted, rejected = convert_rows(raw_fields, self._rules, texts.text)
+        self._number += len(blocks.rows)
+        texts = _BlockTexts(blocks.texts, first_number)
+        numbers = pl.int_range(first_number, self._number, eager=True).alias("row_number")
+        converted, rejected = convert_rows(blocks.rows.insert_column(0, numbers), self._rules, texts.text)
         size = self._options.batch_rows
         for start in range(0, max(len(converted), 1), size):
             yield self._builder.build(converted.slice(start, size), [] if start else rejected, texts.text)
@@ -175,7 +175,15 @@ class _RowParser:
         check_row_count(self._count, self._options.max_rows)
 
 
-def _joined(rows: Iterator[_Row], size: int) -> Iterator[_Row]:
+@dataclass(frozen=True, slots=True)
+class _JoinedBlocks:
+    """Blocks of the same fields that follow each other: their rows, and the text of each."""
+
+    rows: pl.DataFrame
+    texts: list[str]
+
+
+def _joined(rows: Iterator[_Row], size: int) -> Iterator[JsonItem | _JoinedBlocks]:
     """Join blocks of the same fields that follow each other, until they have this many rows."""
     waiting: list[JsonBlock[pl.DataFrame]] = []
     for row in rows:
@@ -193,9 +201,8 @@ def _joined(rows: Iterator[_Row], size: int) -> Iterator[_Row]:
         yield _as_one(waiting)
 
 
-def _as_one(blocks: list[JsonBlock[pl.DataFrame]]) -> JsonBlock[pl.DataFrame]:
-    rows = pl.concat([block.rows for block in blocks]).with_columns(row_number=pl.int_range(1, pl.len() + 1))
-    return JsonBlock(rows, ",".join(block.raw for block in blocks))
+def _as_one(blocks: list[JsonBlock[pl.DataFrame]]) -> _JoinedBlocks:
+    return _JoinedBlocks(pl.concat([block.rows for block in blocks]), [block.raw for block in blocks])
 
 
 @dataclass(slots=True)
@@ -233,15 +240,15 @@ class _Part:
 
 
 class _BlockTexts:
-    """Find the text of a row in a block that was decoded without the positions of its rows, when needed."""
+    """Find the text of a row in blocks that were decoded without the positions of their rows, when needed."""
 
-    def __init__(self, raw: str, first_number: int) -> None:
-        self._raw = raw
+    def __init__(self, texts: list[str], first_number: int) -> None:
+        self._texts = texts
         self._first_number = first_number
 
     @cached_property
     def _rows(self) -> list[msgspec.Raw]:
-        return msgspec.json.decode(f"[{self._raw}]", type=list[msgspec.Raw])
+        return msgspec.json.decode(f"[{','.join(self._texts)}]", type=list[msgspec.Raw])
 
     def text(self, number: int) -> str:
         return bytes(self._rows[number - self._first_number]).decode()

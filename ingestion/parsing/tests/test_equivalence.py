@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -17,6 +18,7 @@ from ingestion.parsing.csv.table import row_rules
 from ingestion.parsing.json import body as json_parsing
 from ingestion.parsing.json import text
 from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
+from ingestion.parsing.values import texts
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import convert_row, converted_frame
 from ingestion.parsing.values.rules import ParseOptions, RowRejected, RowRules
@@ -60,6 +62,8 @@ numbers = st.sampled_from(
         "-inf",
         "1e400",
         "1_0",
+        '"1,5"',
+        '"1.000,5"',
         "0x1",
         "١",
         "1 ",
@@ -110,15 +114,24 @@ def one_by_one(
 
 
 @settings(max_examples=300, deadline=None)
-@given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]))
-@example(body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"], null_values=())
+@given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]), decimal_marks=st.sampled_from([".", ",", ".,"]))
+@example(
+    body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"],
+    null_values=(),
+    decimal_marks=".",
+)
 def test_converting_a_block_equals_converting_its_lines_one_by_one(
-    body: list[str], null_values: tuple[str, ...]
+    body: list[str], null_values: tuple[str, ...], decimal_marks: str
 ) -> None:
     splitter, rules = splitter_and_rules(FieldMapping(null_values=null_values))
+    rules = replace(rules, decimal_marks=decimal_marks)
     lines = LineBlock(("\n".join(body) + "\n").encode(), 2)
     split = splitter.split(lines, DecodedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
     converted, rejected = convert_rows(split.raw_fields, rules, lines.text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "FEW_ROWS", 0)
+        as_many, rejected_as_many = convert_rows(split.raw_fields, rules, lines.text)
+    assert (as_many.rows(), rejected_as_many) == (converted.rows(), rejected)
     rejected = [each for each in rejected if not splitter.is_blank(each.raw)] + split.rejected
     rejected.sort(key=lambda each: each.row_number)
     exact, exactly_rejected = one_by_one(splitter, lines, rules)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestion.parsing import batches
 from ingestion.parsing.tests.parsing import Parsed, parse
 from ingestion.parsing.values.local_times import LocalClock, resolve_folds
 from ingestion.parsing.values.timestamps import EPOCH, MICROSECOND, microseconds
@@ -94,8 +95,12 @@ def test_units_are_resolved_independently() -> None:
     assert utc_times(parsed) == ["23:50", "23:50", "00:20", "01:10", "02:10", "02:10"]
 
 
+@pytest.mark.parametrize("few", [0, 1_000])
 @pytest.mark.parametrize("batch_rows", [1, 2, 3])
-def test_the_repeated_hour_may_be_spread_over_batches(batch_rows: int) -> None:
+def test_the_repeated_hour_may_be_spread_over_batches(
+    batch_rows: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "FEW_ROWS", few)
     text = logger_file("00:40", "01:00", "01:40", "01:00", "01:40", "02:00")
     parsed = parse_london(text, batch_rows=batch_rows)
     assert utc_times(parsed) == ["23:40", "00:00", "00:40", "01:00", "01:40", "02:00"]

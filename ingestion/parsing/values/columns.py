@@ -29,6 +29,7 @@ from ingestion.parsing.values.row import (
     tell_unknown_customer,
 )
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
+from ingestion.parsing.values.texts import distinct_texts, with_decimal_points
 from ingestion.parsing.values.time_columns import read_times
 from readings.units.scales import Scale, to_celsius
 
@@ -77,7 +78,7 @@ class _ColumnConverter:
         self._convert_temperatures()
         self._convert_qualities()
         self._add_unit_attributes()
-        return pl.DataFrame(self.columns).select(CONVERTED_SCHEMA.keys())
+        return pl.DataFrame({name: self.columns[name] for name in CONVERTED_SCHEMA})
 
     def _check_customers(self) -> None:
         """Find the rows that name another customer, testing each distinct name once."""
@@ -102,11 +103,9 @@ class _ColumnConverter:
             "status": read_status,
             "scale": lambda name: read_scale(NO_FIELD if name is None else name, self.rules).value,
         }
-        present = [field for field in _CODES if field in self.raw_fields]
-        distinct = self.raw_fields.select(pl.col(present).unique().implode()).row(0, named=True) if present else {}
         for field, column in _CODES.items():
-            if field in distinct:
-                self._convert_distinct(self.raw_fields[field], distinct[field], column, readers[field])
+            if field in self.raw_fields:
+                self._convert_distinct(self.raw_fields[field], column, readers[field])
             else:
                 results = _read_distinct([None], readers[field])
                 self.is_valid &= bool(results)
@@ -139,8 +138,9 @@ class _ColumnConverter:
             sent = sent * rules.factor + rules.offset
         scales, celsius = self.columns["scale"], sent
         for scale in (Scale.FAHRENHEIT, Scale.KELVIN):
-            if (is_on_scale := (scales == scale.value).fill_null(False).to_numpy()).any():
-                celsius = np.where(is_on_scale, to_celsius(sent, scale), celsius)
+            if (is_on_scale := scales == scale.value).any():
+                known = is_on_scale.fill_null(False) if is_on_scale.null_count() else is_on_scale
+                celsius = np.where(known.to_numpy(), to_celsius(sent, scale), celsius)
         self.is_valid &= is_null | ((celsius >= LOWEST_C) & (celsius <= HIGHEST_C))
         self.columns["temperature_c"] = pl.Series(np.where(is_null, np.nan, celsius), nan_to_null=True)
 
@@ -164,19 +164,15 @@ class _ColumnConverter:
     def _numbers(self, values: pl.Series, nulls: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Return which values are among `nulls`, and the values as numbers, not finite for texts that are none."""
         if values.dtype == pl.Float64:
-            return values.is_null().to_numpy(), values.to_numpy()
+            is_null = values.is_null().to_numpy() if values.null_count() else np.zeros(len(values), np.bool_)
+            return is_null, values.to_numpy()
         is_null = (values == nulls[0] if len(nulls) == 1 else values.is_in(nulls)).to_numpy()
-        marks = self.rules.decimal_marks
-        if "." not in marks:
-            values = values.set(values.str.contains(".", literal=True), None)
-        if "," in marks:
-            values = values.str.replace(",", ".", literal=True)
-        return is_null, values.cast(pl.Float64, strict=False).to_numpy()
+        numbers = with_decimal_points(values, self.rules.decimal_marks).cast(pl.Float64, strict=False)
+        return is_null, numbers.to_numpy()
 
-    def _convert_distinct(
-        self, values: pl.Series, distinct: list[str], column: str, read: Callable[[str | None], str | None]
-    ) -> None:
+    def _convert_distinct(self, values: pl.Series, column: str, read: Callable[[str | None], str | None]) -> None:
         """Add a column with the result of `read` for each value; rows with a value that it rejects are invalid."""
+        distinct = distinct_texts(values)
         results = _read_distinct(distinct, read)
         if len(results) < len(distinct):
             self.is_valid &= values.is_in([value for value in distinct if value in results]).to_numpy()

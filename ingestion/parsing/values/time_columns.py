@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ingestion.parsing.values.texts import joined_bytes, lengths_in_bytes
 from ingestion.parsing.values.timestamps import (
     DATE_PATTERNS,
     DAY_US,
@@ -38,7 +39,7 @@ def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
     walls = WallTimes(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
     if rules.time_format or rules.unclear_zone:
         return walls
-    lengths = texts.str.len_bytes().to_numpy()
+    lengths = lengths_in_bytes(texts)
     for length in _distinct(lengths):
         rows = np.flatnonzero(lengths == length)
         same_length = texts if len(rows) == count else texts.gather(rows)
@@ -47,7 +48,7 @@ def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
     return walls
 
 
-def _distinct(lengths: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _distinct(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(lengths) and lengths.min() == lengths.max():  # much faster than sorting, and almost always the case
         return lengths[:1]
     return np.unique(lengths)
@@ -68,8 +69,7 @@ def _layout(text: str, rules: TimeRules) -> re.Match[str] | None:
 
 def _read_layout(texts: pl.Series, layout: re.Match[str], rows: NDArray[np.int64], walls: WallTimes) -> None:
     length = len(layout.string)
-    joined = np.frombuffer(texts.str.join("").item().encode(), dtype=np.uint8)
-    positions = np.ascontiguousarray(joined.reshape(-1, length).T)
+    positions = np.ascontiguousarray(joined_bytes(texts).reshape(-1, length).T)
     digits = positions - ord("0")  # wraps around below "0", so that one comparison identifies digits
     is_valid = np.ones(len(rows), np.bool_)
     for position, char in enumerate(layout.string):
