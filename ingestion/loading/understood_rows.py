@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,9 +76,18 @@ class UnderstoodRow:
 
     def to_json(self) -> KeptRow:
         """Return what a delivery keeps of the row: not its text, which may contain secrets."""
-        kept = dataclasses.asdict(self) | {"recorded_at": self.recorded_at.isoformat()}
-        del kept["raw"]
-        return cast("KeptRow", kept)
+        return KeptRow(
+            position=self.position,
+            row_number=self.row_number,
+            facility_code=self.facility_code,
+            unit_code=self.unit_code,
+            sensor_code=self.sensor_code,
+            recorded_at=self.recorded_at.isoformat(),
+            time_zone=self.time_zone,
+            temperature_c=self.temperature_c,
+            scale=self.scale,
+            scale_reason=self.scale_reason,
+        )
 
     @classmethod
     def from_json(cls, kept: KeptRow) -> UnderstoodRow:

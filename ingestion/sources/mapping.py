@@ -86,7 +86,7 @@ class FieldMapping:
     @property
     def is_default(self) -> bool:
         """Whether all settings have their defaults."""
-        return self == FieldMapping()
+        return self == _DEFAULT
 
     @property
     def zone(self) -> ZoneInfo:
@@ -150,6 +150,9 @@ class FieldMapping:
             ) from error
         if self.time_format and (why := time_format_problem(self.time_format)):
             raise MappingError("time_format", why)
+
+
+_DEFAULT = FieldMapping()
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -61,12 +61,11 @@ def walker_of(
     body: DecodedBody, options: ParseOptions, decode_block: Callable[[str], pl.DataFrame | None] | None = None
 ) -> JsonWalker[pl.DataFrame]:
     """Return a walker through a body."""
-    fields = FieldExtractor(options.mapping)
     return JsonWalker(
         body.open(),
         path=options.mapping.readings_path,
         list_names=LIST_NAMES,
-        is_row=lambda members: "temperature" in fields.extract(members),
+        is_row=lambda members: "temperature" in FieldExtractor(options.mapping).extract(members),
         is_lines=options.is_json_lines,
         decode_block=decode_block,
     )
