@@ -168,6 +168,8 @@ def parse_rejected_row(
         is_unit_named=bool(unit),
         scale=Scale(row_context.scale) if row_context.scale else None,
         zone=zone_in(row_context.zone, BODY),
+        decimal_marks=row_context.marks,
+        shown=row_context.shown,
     )
     try:
         batches = list(parse_json(body, options) if is_json else parse_csv(body, options))

@@ -103,7 +103,10 @@ class ParsedBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowContext:
-    """What is needed to parse a single row of a file again: the header line, and what only the whole file shows."""
+    """What is needed to parse a single row of a file again: the header line, and what only the whole file shows.
+
+    `unit_title` and `sensor_title` as in `ingestion.parsing.fields.alone`; `marks` are the decimal marks.
+    """
 
     line: str
     unit: str = ""
@@ -113,13 +116,17 @@ class RowContext:
     time: str = ""
     scale_title: str = ""
     zone: str = ""
+    unit_title: str = ""
+    sensor_title: str = ""
+    marks: str = ""
 
     def to_text(self) -> str:
         """Serialize to lines: what is known besides the header line, and that line."""
         order = "" if self.day_order is DayOrder.UNDECIDED else self.day_order.value
         items = {
             "unit": self.unit, "order": order, "scale": self.scale, "date": self.date, "time": self.time,
-            "scale_title": self.scale_title, "zone": self.zone,
+            "scale_title": self.scale_title, "zone": self.zone, "unit_title": self.unit_title,
+            "sensor_title": self.sensor_title, "marks": self.marks,
         }  # fmt: skip
         known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
         return "\n".join([*known, self.line])
@@ -132,8 +139,16 @@ class RowContext:
             item.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for item in items if item.startswith(_CONTEXT_PREFIX)
         )
         order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
-        names = ("unit", "scale", "date", "time", "scale_title", "zone")
+        names = (
+            "unit", "scale", "date", "time", "scale_title", "zone", "unit_title", "sensor_title", "marks",
+        )  # fmt: skip
         return cls(line=line, day_order=order, **{name: known.get(name, "") for name in names})
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The titles of the unit and the sensor that the row does not show alone, by field."""
+        titles = {"unit": self.unit_title, "sensor": self.sensor_title}
+        return {field: title for field, title in titles.items() if title}
 
 
 class UnreadableBody(Exception):  # noqa: N818  (describes the body, as in "except UnreadableBody")

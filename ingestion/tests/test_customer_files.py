@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+import polars as pl
 import pytest
 from django.core.management import call_command
 
 from ingestion.models import Delivery
-from ingestion.parsing.parse import parse_body
+from ingestion.parsing.parse import parse_body, parse_rejected_row
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.sources.mapping import FieldMapping
 from ingestion.tests.customer_files import FILES, CustomerFile
@@ -26,6 +27,8 @@ INPUTS = Path(__file__).parent / "inputs"
 RECEIVED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 # Files of which only some rows are listed, because the others are of the same kind.
 LISTED_IN_PART = {"c36_zones.csv", "c58_epoch_us_ns.json"}
+# Files in which the rows around one show which of two hours is meant.
+RESOLVED_BY_OTHER_ROWS = {"c51_dst.csv"}
 # Unit, sensor, time, temperature on the scale that was sent, scale.
 Row: TypeAlias = tuple[str, str, datetime, float | None, str]
 
@@ -72,6 +75,27 @@ def test_a_customers_file_is_read_exactly_or_refused(case: CustomerFile) -> None
     notes = [note for batch in batches for note in batch.notes]
     said = " ".join([failure, *notes, *(row.message for row in rejected)])
     assert [part for part in case.says if part not in said] == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in FILES if case.name not in RESOLVED_BY_OTHER_ROWS],
+    ids=lambda case: " ".join([case.name, *case.mapping]),
+)
+def test_every_row_of_a_customers_file_is_read_alike_when_it_is_parsed_again_alone(case: CustomerFile) -> None:
+    """A replayed row must come to the unit, sensor, time and scale that its whole file shows."""
+    _, batches = parsed(case)
+    for batch in batches:
+        for number in batch.readings["row_number"].unique():
+            again = parse_rejected_row(
+                batch.raw_row(number),
+                batch.row_context,
+                FieldMapping(**case.mapping),
+                received_at=RECEIVED_AT,
+                row_number=number,
+                default_unit="",
+            )
+            assert again.readings.rows() == batch.readings.filter(pl.col("row_number") == number).rows()
 
 
 def test_every_file_has_an_expected_result() -> None:

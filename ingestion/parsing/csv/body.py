@@ -13,6 +13,7 @@ from ingestion.parsing.body.decoded import ByteStream, DecodedBody, names_in_cp1
 from ingestion.parsing.csv.header import CsvHeader, find_header, read_head, split_line
 from ingestion.parsing.csv.lines import LineBlock, SplitLines
 from ingestion.parsing.csv.table import Table
+from ingestion.parsing.fields.alone import shown_by_others, with_shown
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
 from ingestion.parsing.fields.scale_reasons import scales_of
 from ingestion.parsing.fields.titles import canonical
@@ -45,7 +46,7 @@ def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]
         options.mapping,
         options.received_at,
         rules,
-        row_context(header, rules),
+        row_context(header, rules, options.mapping),
         header.layout.zone,
         clocks=options.clocks,
     )
@@ -57,10 +58,11 @@ def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]
     yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off, scales=scales))
 
 
-def row_context(header: CsvHeader, rules: RowRules) -> str:
+def row_context(header: CsvHeader, rules: RowRules, mapping: FieldMapping) -> str:
     """Return what is needed to parse a row below this header again."""
     layout = header.layout
     date = header.titles[layout.date] if layout.date is not None else ""
+    shown = shown_by_others(layout, header.titles, mapping, has_default_unit=bool(rules.default_unit))
     return RowContext(
         line=header.line,
         unit=rules.default_unit,
@@ -70,6 +72,9 @@ def row_context(header: CsvHeader, rules: RowRules) -> str:
         time=header.titles[layout.columns["time"]] if date else "",
         scale_title=_ambiguous_scale(header),
         zone=layout.zone.name if layout.zone and layout.zone.why == BODY else "",
+        unit_title=shown.get("unit", ""),
+        sensor_title=shown.get("sensor", ""),
+        marks=header.marks_of_rows,
     ).to_text()
 
 
@@ -94,6 +99,8 @@ def _header(body: DecodedBody, options: ParseOptions) -> CsvHeader | None:
         header = header.with_scale(options.scale)
     if header and options.zone:
         header = header.with_zone(options.zone)
+    if header and options.decimal_marks:
+        header = replace(header, decimal_marks=options.decimal_marks)
     return header
 
 
@@ -158,7 +165,7 @@ def _batches(
                 rest = rest_of_block.after(new_header.line_number)
                 part_lines = _LINES_AFTER_HEADER
                 table.change_header(new_header)
-                builder.change_context(row_context(new_header, table.rules), new_header.layout.zone)
+                builder.change_context(row_context(new_header, table.rules, options.mapping), new_header.layout.zone)
     table.refuse_scale_at_end()
 
 
@@ -196,6 +203,7 @@ def _read_ahead(split_blocks: Iterator[SplitLines], stream: ByteStream) -> Itera
 
 def row_mapping(mapping: FieldMapping, context: RowContext) -> FieldMapping:
     """Return the mapping for a row that is parsed again, with what only its whole file showed."""
+    mapping = with_shown(mapping, context.shown, context.shown.values())
     return replace(
         mapping,
         readings_path="",

@@ -68,6 +68,11 @@ class CsvHeader:
         """The scale of each temperature column, as far as the header gives it."""
         return tuple(each.scale or self.scale for each in self.layout.temperatures)
 
+    @property
+    def marks_of_rows(self) -> str:
+        """The decimal marks if the rows showed them, else ""."""
+        return "" if self.decimal_marks == _any_marks(self.delimiter) else self.decimal_marks
+
     def with_scale(self, scale: Scale) -> CsvHeader:
         """Return this header for rows below a line that gives another scale."""
         temperatures = tuple(replace(each, scale=scale) for each in self.layout.temperatures)
@@ -186,9 +191,14 @@ def _decimal_marks(delimiter: str, sample: Sequence[Sequence[str]], layout: Layo
     positions = [each.position for each in layout.temperatures]
     cells = [cells[position] for cells in sample for position in positions if position < len(cells)]
     if delimiter == ",":
-        return "," if any(_DECIMAL_COMMA.fullmatch(cell.strip()) for cell in cells) else "."
+        return "," if any(_DECIMAL_COMMA.fullmatch(cell.strip()) for cell in cells) else _any_marks(delimiter)
     marks = {mark for cell in cells if (mark := mark_behind_thousands(cell))}
-    return ".," if not marks else "," if "," in marks else "."
+    return _any_marks(delimiter) if not marks else "," if "," in marks else "."
+
+
+def _any_marks(delimiter: str) -> str:
+    """Return the decimal marks of numbers that do not show which one is meant."""
+    return "." if delimiter == "," else ".,"
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ingestion.parsing.fields.alone import shown_by_all, shown_by_others, with_shown
 from ingestion.parsing.fields.identity import code_of, describes, is_mark, is_told, several_devices
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
@@ -32,7 +33,7 @@ class FieldExtractor:
     """Extract the fields of JSON rows. Dots in a mapped name lead into objects, numbers into lists.
 
     `sample` are some rows, whose values decide where names do not. `has_default_unit`: see find_layout.
-    No note repeats that fields that are `told` are not read.
+    No note repeats that fields that are `told` are not read. `shown`: see `ingestion.parsing.fields.alone`.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class FieldExtractor:
         *,
         has_default_unit: bool = False,
         told: Container[str] = (),
+        shown: Mapping[str, str] | None = None,
     ) -> None:
         # Of the zones of the times, "" if no row extracted so far has one.
         self.zone_key = self.local_note = ""
@@ -50,6 +52,7 @@ class FieldExtractor:
         self._mapping = mapping
         self._has_default_unit = has_default_unit
         self._told = told
+        self._shown = shown or {}
         self._constants = constant_fields(mapping)
         self._sample = [row for row in sample if isinstance(row, dict)]
         # With the positions of objects that describe a facility, unit or sensor, of which the code is read.
@@ -85,6 +88,16 @@ class FieldExtractor:
     def zone(self) -> GivenZone | None:
         """The zone in the key of the times extracted so far."""
         return next((layout.zone for layout, _ in self._layouts.values() if layout.zone), None)
+
+    def shown_by_sample(self, *, has_default_unit: bool) -> dict[str, str]:
+        """Return which keys the sample showed to tell units and sensors apart, as a row would not show alone."""
+        for row in self._sample:
+            self._layout_and_values(row)
+        shown = [
+            shown_by_others(layout, keys, self._mapping, has_default_unit=has_default_unit)
+            for keys, (layout, _) in self._layouts.items()
+        ]
+        return shown_by_all({keys: layout for keys, (layout, _) in self._layouts.items()}, shown)
 
     def gives_scale(self, row: object) -> bool:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""
@@ -129,7 +142,8 @@ class FieldExtractor:
         left = [(position, key) for position, key in enumerate(keys) if not self._is_mapped(key)]
         described = sorted({position for each in alike for position, key in left if describes(key, each[key])})
         sample = [_with_codes(list(each.values()), described) for each in alike]
-        layout = find_layout(keys, self._mapping, sample, has_default_unit=self._has_default_unit)
+        mapping = with_shown(self._mapping, self._shown, keys) if self._shown else self._mapping
+        layout = find_layout(keys, mapping, sample, has_default_unit=self._has_default_unit)
         self._notes |= dict.fromkeys(layout.notes)
         unread = [key for _, key in left if key in layout.unread and _is_told(key) and key not in self._told]
         unread = [key for key in unread if not any(quoted(key) in note for note in layout.notes)]

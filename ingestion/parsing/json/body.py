@@ -51,17 +51,30 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
         if not scan.has_unit and not options.default_unit:
             options = replace(options, default_unit=options.file_unit)
     order, zone = options.day_order or scan.day_order, scan.zone or options.zone
-    rules = options.row_rules(order, title_scale=scan.scale, is_time_optional=scan.is_single, given_zone=zone)
+    scale = scan.scale or (options.scale.value if options.scale else "")
+    rules = options.row_rules(order, title_scale=scale, is_time_optional=scan.is_single, given_zone=zone)
     rules = replace(rules, title_scale="")
     line = SINGLE_OBJECT if scan.is_single else ""
     zone_name = zone.name if zone and zone.why == BODY else ""
-    row_context = RowContext(line=line, unit=options.default_unit, day_order=order, zone=zone_name).to_text()
+    fields = FieldExtractor(
+        options.mapping, scan.sample, has_default_unit=options.is_unit_named, told=scan.told, shown=options.shown
+    )
+    shown = fields.shown_by_sample(has_default_unit=bool(options.default_unit))
+    row_context = RowContext(
+        line=line,
+        unit=options.default_unit,
+        day_order=order,
+        scale=scale,
+        zone=zone_name,
+        unit_title=shown.get("unit", ""),
+        sensor_title=shown.get("sensor", ""),
+    ).to_text()
     builder = BatchBuilder(options.mapping, options.received_at, rules, row_context, zone, clocks=options.clocks)
-    parser = _RowParser(body, options, builder, rules, scan)
+    parser = _RowParser(body, options, builder, rules, scan, fields)
     yield from with_final_batch(
         parser.batches(walker, rows),
         lambda: builder.finish(
-            is_cut_off=body.is_cut_off, rejected=parser.incomplete, scales=parser.fields.scales(scan.scale)
+            is_cut_off=body.is_cut_off, rejected=parser.incomplete, scales=parser.fields.scales(scale)
         ),
     )
 
@@ -93,7 +106,13 @@ class _RowParser:
     """
 
     def __init__(
-        self, body: DecodedBody, options: ParseOptions, builder: BatchBuilder, rules: RowRules, scan: ScanResult
+        self,
+        body: DecodedBody,
+        options: ParseOptions,
+        builder: BatchBuilder,
+        rules: RowRules,
+        scan: ScanResult,
+        fields: FieldExtractor,
     ) -> None:
         self.incomplete: list[RejectedReading] = []
         self._incomplete_row = ""
@@ -101,9 +120,7 @@ class _RowParser:
         self._options = options
         self._builder = builder
         self._rules = rules
-        self.fields = FieldExtractor(
-            options.mapping, scan.sample, has_default_unit=options.is_unit_named, told=scan.told
-        )
+        self.fields = fields
         self._has_local_times = False
         self._zone = scan.zone or options.zone
         self._is_scanned = bool(scan.sample)

@@ -82,6 +82,52 @@ def test_an_unreadable_time_is_parsed_with_a_new_time_format() -> None:
     assert f"{fixed.readings['recorded_at'][0]:%d %B}" == "11 May"
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "serial,time,temp\ns1,2026-11-20 10:00,4\ns2,2026-11-20 10:00,ERR\n",
+            ("s2", "", None),
+        ),
+        (
+            '[{"serial": "s1", "time": "2026-11-20T10:00Z", "temp": 4},'
+            ' {"serial": "s2", "time": "2026-11-20T10:00Z", "temp": "ERR"}]',
+            ("s2", "", None),
+        ),
+        (
+            "what,time,temp °C\nA,2026-11-20 10:00,4\nB,2026-11-20 10:00,5\nB,2026-11-20 10:05,ERR\n"
+            "A,2026-11-20 10:05,5\n",
+            ("f", "B", None),
+        ),
+        ("point,time,temp\n1,2026-11-20 10:00,4\n2,2026-11-20 10:05,ERR\n", ("f", "", None)),
+        (
+            '{"units": "imperial", "readings": [{"time": "2026-11-20T10:00Z", "temp": 41, "quality": "?"}]}',
+            ("f", "", 5.0),
+        ),
+    ],
+)
+def test_a_row_keeps_the_unit_sensor_and_scale_that_the_other_rows_of_its_body_show(
+    body: str, expected: tuple[str, str, float | None]
+) -> None:
+    """What only the whole body shows, such as °F around the rows, must not become something else in a replay."""
+    parsed = parse(body, file_name="f.csv" if body[0] not in "[{" else "f.json")
+    fixed = replay(parsed, FieldMapping(null_values=("ERR",), quality_field="none"))
+    assert fixed.readings.select("unit_code", "sensor_code", "temperature_c").rows() == [
+        (*expected[:2], expected[2] if expected[2] is None else pytest.approx(expected[2]))
+    ]
+
+
+def test_a_number_is_not_read_with_another_decimal_mark_than_the_other_rows_of_its_file_show() -> None:
+    parsed = parse('time,temp\n2026-11-20 10:00,"4,5"\n2026-11-20 10:05,1.234\n', file_name="f.csv")
+    assert [each.reason for each in replay(parsed).rejected] == ["above_1000_c"]
+
+
+def test_a_setting_made_later_precedes_what_the_body_showed() -> None:
+    parsed = parse("serial,room,time,temp\ns1,A,2026-11-20 10:00,4\ns2,B,2026-11-20 10:00,ERR\n", file_name="f.csv")
+    fixed = replay(parsed, FieldMapping(null_values=("ERR",), unit_field="serial"))
+    assert fixed.readings["unit_code"].to_list() == ["s2"]
+
+
 def test_a_single_object_keeps_the_time_of_its_response_but_a_row_of_a_list_does_not() -> None:
     single = {"storage_room": "Deep Freeze 1", "temp": "ERR", "degrees": "F"}
     fixed = replay(parse(json.dumps(single)), FieldMapping(null_values=("ERR",)))

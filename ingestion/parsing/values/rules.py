@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -79,9 +79,9 @@ class ParseOptions:
     `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes` the
     decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
     `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row), `day_order`,
-    `scale` and `zone` are given for a replayed row, else found in the body. `file_unit` is the unit of a JSON file in
-    which no row names one. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors
-    apart. `clocks` compares the times of several batches.
+    `scale`, `zone`, `decimal_marks` and `shown` (see RowContext) are given for a replayed row, else found in the body.
+    `file_unit` is the unit of a JSON file in which no row names one. `is_unit_named`: a person chose `default_unit`, so
+    that a column of devices tells sensors apart. `clocks` compares the times of several batches.
     """
 
     mapping: FieldMapping
@@ -100,6 +100,8 @@ class ParseOptions:
     scale: Scale | None = None
     clocks: ResetClocks | None = None
     zone: GivenZone | None = None
+    decimal_marks: str = ""
+    shown: Mapping[str, str] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes, compare=False)
 
     def row_rules(
