@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -19,10 +19,16 @@ from django.utils import timezone
 from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load, log_failure
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
-from ingestion.parsing.json.body import SINGLE_OBJECT
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.rejection_reasons import Reason
-from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
+from ingestion.parsing.results import (
+    WHOLE_MESSAGE,
+    ParsedBatch,
+    RejectedReading,
+    RowContext,
+    UnreadableBody,
+    empty_readings,
+)
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.message_formats import FORMATS, uplink_in
 
@@ -119,7 +125,7 @@ def keep_unreadable(source: Source, body: SentBody, failed: PushFailed) -> Deliv
     """Keep a body whose sender does not send it again as a rejected row, to be replayed once its cause is fixed."""
     text = body.data.decode("utf-8", "replace")[:_MAX_KEPT_CHARACTERS]
     reason = Reason(failed.reason) if failed.reason in Reason.values else Reason.NO_READINGS_LIST
-    context = RowContext(line=SINGLE_OBJECT, unit=body.default_unit).to_text()
+    context = RowContext(line=WHOLE_MESSAGE, unit=body.default_unit, waited="yes" if body.is_old else "").to_text()
     batch = ParsedBatch(
         readings=empty_readings(),
         rejected=[RejectedReading(1, reason, failed.message, text)],
@@ -230,6 +236,8 @@ class ParsedBody:
             is_other_customer=other_customer_test(self.source.customer),
         ):
             self.is_timed_on_receipt |= bool((batch.readings["recorded_at"] == self.body.received_at).any())
+            if self.body.is_old and batch.rejected:
+                batch.row_context = replace(RowContext.from_text(batch.row_context), waited="yes").to_text()
             yield batch
 
 

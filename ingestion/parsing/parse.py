@@ -10,6 +10,8 @@ from enum import Enum, auto
 from pathlib import PurePath
 from typing import IO
 
+import polars as pl
+
 from ingestion.parsing.body.archives import MAX_ARCHIVE_BYTES, table_in
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody, declared_encoding, seems_ebcdic
 from ingestion.parsing.body.identify import identify
@@ -20,7 +22,14 @@ from ingestion.parsing.limits import LIMITED_BLOCK_BYTES
 from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.reset_clocks import compared_as_a_whole
-from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
+from ingestion.parsing.results import (
+    WHOLE_MESSAGE,
+    ParsedBatch,
+    RejectedReading,
+    RowContext,
+    UnreadableBody,
+    empty_readings,
+)
 from ingestion.parsing.values.rules import DEFAULT_BATCH_ROWS, DEFAULT_BLOCK_BYTES, CustomerTest, ParseOptions
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import Scale
@@ -153,24 +162,42 @@ def parse_rejected_row(
     never an UnreadableBody. `received_at` is when the row was first received.
     """
     row_context = RowContext.from_text(context)
-    is_json = row_context.line in ("", SINGLE_OBJECT)
-    text = raw if is_json else f"{row_context.line}\n{raw}"
-    body = DecodedBody(io.BytesIO(text.encode()), encoding="utf-8", max_bytes=DEFAULT_MAX_BYTES, is_cut_off=False)
     unit = default_unit or row_context.unit
-    options = ParseOptions(
-        mapping=row_mapping(mapping, row_context),
-        received_at=received_at,
-        default_unit=unit,
-        is_json_lines=row_context.line != SINGLE_OBJECT,
-        first_row=row_number,
-        day_order=row_context.day_order,
-        is_other_customer=is_other_customer,
-        is_unit_named=bool(unit),
-        scale=Scale(row_context.scale) if row_context.scale else None,
-        zone=zone_in(row_context.zone, BODY),
-        decimal_marks=row_context.marks,
-        shown=row_context.shown,
-    )
+    if row_context.line == WHOLE_MESSAGE:
+        message = parse_body(
+            io.BytesIO(raw.encode()),
+            replace(mapping, encoding="utf-8"),
+            received_at=received_at,
+            default_unit=unit,
+            is_other_customer=is_other_customer,
+        )
+        again = _message_again(message, row_number, raw, context)
+    else:
+        options = ParseOptions(
+            mapping=row_mapping(mapping, row_context),
+            received_at=received_at,
+            default_unit=unit,
+            is_json_lines=row_context.line != SINGLE_OBJECT,
+            first_row=row_number,
+            day_order=row_context.day_order,
+            is_other_customer=is_other_customer,
+            is_unit_named=bool(unit),
+            scale=Scale(row_context.scale) if row_context.scale else None,
+            zone=zone_in(row_context.zone, BODY),
+            decimal_marks=row_context.marks,
+            shown=row_context.shown,
+        )
+        again = _row_again(raw, row_context.line, context, options, row_number)
+    if row_context.waited and (again.readings["recorded_at"] == received_at).any():
+        return _rejection(row_number, Reason.NO_TIME, message_for(Reason.NO_TIME), raw, context)
+    return again
+
+
+def _row_again(raw: str, line: str, context: str, options: ParseOptions, row_number: int) -> ParsedBatch:
+    """Return the batch of a single row below the `line` of its context."""
+    is_json = line in ("", SINGLE_OBJECT)
+    text = raw if is_json else f"{line}\n{raw}"
+    body = DecodedBody(io.BytesIO(text.encode()), encoding="utf-8", max_bytes=DEFAULT_MAX_BYTES, is_cut_off=False)
     try:
         batches = list(parse_json(body, options) if is_json else parse_csv(body, options))
     except UnreadableBody as error:
@@ -180,6 +207,27 @@ def parse_rejected_row(
     if len(nonempty) == 1 and set(numbers) == {row_number}:
         return nonempty[0]
     return _rejection(row_number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw, context)
+
+
+def _message_again(message: Iterator[ParsedBatch], row_number: int, raw: str, context: str) -> ParsedBatch:
+    """Return all readings of a message as those of one row, with the first reason why not all of it can be stored."""
+    try:
+        batches = list(message)
+    except UnreadableBody as error:
+        return _rejection(row_number, error.reason, error.message, raw, context)
+    readings = pl.concat([batch.readings for batch in batches])
+    rejected = [(each.reason, each.message) for batch in batches for each in batch.rejected]
+    if batches[-1].is_cut_off:
+        rejected.append((Reason.CUT_OFF, message_for(Reason.CUT_OFF)))
+    if readings.is_empty() and not rejected:
+        rejected.append((Reason.NO_READINGS_LIST, message_for(Reason.NO_READINGS_LIST, why="")))
+    return ParsedBatch(
+        readings=readings.with_columns(row_number=pl.lit(row_number, pl.Int64)),
+        rejected=[RejectedReading(row_number, reason, why, raw) for reason, why in rejected[:1]],
+        units={key: described for batch in batches for key, described in batch.units.items()},
+        raw_row=lambda _: raw,
+        row_context=context,
+    )
 
 
 def _rejection(row_number: int, reason: Reason, message: str, raw: str, context: str) -> ParsedBatch:

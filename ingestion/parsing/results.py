@@ -31,6 +31,8 @@ READING_SCHEMA: dict[str, pl.DataType] = {
 
 UnitKey = tuple[str | None, str]
 _CONTEXT_PREFIX = "#: "
+# The RowContext line of a whole message that is kept as a row.
+WHOLE_MESSAGE = "[]"
 # The verbatim text of a row by its number.
 RawRow = Callable[[int], str]
 
@@ -105,7 +107,8 @@ class ParsedBatch:
 class RowContext:
     """What is needed to parse a single row of a file again: the header line, and what only the whole file shows.
 
-    `unit_title` and `sensor_title` as in `ingestion.parsing.fields.alone`; `marks` are the decimal marks.
+    `unit_title` and `sensor_title` as in `ingestion.parsing.fields.alone`; `marks` are the decimal marks. `waited` is
+    "yes" if it was received at an unknown time after it was sent, so that its readings must have times of their own.
     """
 
     line: str
@@ -119,6 +122,7 @@ class RowContext:
     unit_title: str = ""
     sensor_title: str = ""
     marks: str = ""
+    waited: str = ""
 
     def to_text(self) -> str:
         """Serialize to lines: what is known besides the header line, and that line."""
@@ -126,7 +130,7 @@ class RowContext:
         items = {
             "unit": self.unit, "order": order, "scale": self.scale, "date": self.date, "time": self.time,
             "scale_title": self.scale_title, "zone": self.zone, "unit_title": self.unit_title,
-            "sensor_title": self.sensor_title, "marks": self.marks,
+            "sensor_title": self.sensor_title, "marks": self.marks, "waited": self.waited,
         }  # fmt: skip
         known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
         return "\n".join([*known, self.line])
@@ -140,7 +144,7 @@ class RowContext:
         )
         order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
         names = (
-            "unit", "scale", "date", "time", "scale_title", "zone", "unit_title", "sensor_title", "marks",
+            "unit", "scale", "date", "time", "scale_title", "zone", "unit_title", "sensor_title", "marks", "waited",
         )  # fmt: skip
         return cls(line=line, day_order=order, **{name: known.get(name, "") for name in names})
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.db.conflicts import ConflictError
 from ingestion.loading.messages import load_message, load_messages
+from ingestion.loading.replay import replay
 from ingestion.loading.source_push import SentBody
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
 from readings.models import LatestReading, Reading
@@ -150,3 +151,50 @@ def test_it_does_not_wait_for_a_change_of_limits(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ConflictError), transaction.atomic():
         load_messages([(source, message_of("F1", row(0, 4.5)))])
     assert not Delivery.objects.exists()
+
+
+def kept(payload: bytes, *, is_old: bool = False) -> Source:
+    """Return a source that has received a message that is kept as a rejected row."""
+    source = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
+    load_message(
+        source, SentBody(data=payload, received_at=RECEIVED_AT, default_unit="F1", message_key=b"1", is_old=is_old)
+    )
+    assert (RejectedRow.objects.count(), Reading.objects.count()) == (1, 0)
+    return source
+
+
+def replayed(source: Source, **mapping: object) -> list[tuple[str, datetime, float | None]]:
+    Source.objects.filter(pk=source.pk).update(**mapping)
+    replay(RejectedRow.objects.select_related("source"), by="Anna")
+    return list(Reading.objects.values_list("storage_unit__unit_code", "recorded_at", "temperature_c"))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"at the cold store,temp,degrees\n2026-11-23 10:00:00,4.5,C\n2026-11-23 10:01:00,4.6,C\n",
+        b'{"rows": [{"at the cold store": "2026-11-23T10:00:00Z", "temp": 4.5, "degrees": "C"},'
+        b' {"at the cold store": "2026-11-23T10:01:00Z", "temp": 4.6, "degrees": "C"}]}',
+    ],
+    ids=["csv", "json"],
+)
+def test_a_kept_message_of_several_readings_is_stored_by_a_replay(payload: bytes) -> None:
+    """A message that cannot be read is kept, to be replayed once the mapping is fixed, whatever its format."""
+    source = kept(payload)
+    times = [datetime(2026, 11, 23, 10, minute, tzinfo=UTC) for minute in (0, 1)]
+    path = "rows" if payload.startswith(b"{") else ""
+    stored = replayed(source, time_field="at the cold store", readings_path=path)
+    assert stored == [("F1", times[0], 4.5), ("F1", times[1], 4.6)]
+    assert RejectedRow.objects.get().state == RejectedRow.State.REPLAYED
+
+
+@pytest.mark.parametrize(
+    ("temperature", "stored"), [("4.5", 4.5), ('"ERR"', None)], ids=["a reading", "a rejected row"]
+)
+def test_a_message_that_waited_at_the_broker_gets_no_time_by_a_replay(temperature: str, stored: float | None) -> None:
+    """Nobody knows when it was measured: only a time of its own can be stored."""
+    source = kept(b'{"at": "2026-11-23T10:00:00Z", "temp": %s, "degrees": "C"}' % temperature.encode(), is_old=True)
+    assert replayed(source, null_values=["ERR"]) == []
+    row = RejectedRow.objects.get()
+    assert (row.state, row.reason) == (RejectedRow.State.WAITING, "no_time")
+    assert replayed(source, time_field="at") == [("F1", datetime(2026, 11, 23, 10, tzinfo=UTC), stored)]

@@ -160,7 +160,7 @@ def test_a_row_that_is_still_invalid_is_rejected_again(parsed: Parsed) -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "{", "}", "5", "a,b\nc,d", '{"readings": [{}, {}]}', "\x00", "é"])
-@pytest.mark.parametrize("header", ["", "{}", "time,temp,unit_id", "no header", "#: unit a"])
+@pytest.mark.parametrize("header", ["", "{}", "[]", "#: waited yes\n[]", "time,temp,unit_id", "no header", "#: unit a"])
 def test_a_replay_never_fails(raw: str, header: str) -> None:
     again = raw_again(raw, header)
     assert len(again.readings) == 0
