@@ -17,7 +17,7 @@ from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.reset_clocks import ResetClocks
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading, empty_readings
 from ingestion.parsing.unit_descriptions import describe_units
-from ingestion.parsing.values.local_times import LocalClock, RepeatedHourResolver
+from ingestion.parsing.values.local_times import LocalClock, Offsets, RepeatedHourResolver
 from ingestion.parsing.values.row import CONVERTED_SCHEMA
 from ingestion.parsing.values.rules import RowRules
 from ingestion.parsing.values.texts import FEW_ROWS
@@ -26,6 +26,8 @@ from ingestion.sources.mapping import FieldMapping
 
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 MAX_AHEAD = timedelta(hours=24)
+# By how much a clock may be ahead in an hour that is to be repeated.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 _NO_ROWS = pl.DataFrame(schema=CONVERTED_SCHEMA)
 _NO_READINGS = empty_readings()
@@ -48,6 +50,7 @@ class BatchBuilder:
         self._set_zone = mapping.time_zone
         self._accepts_old = mapping.accepts_old_readings
         self._latest_us = microseconds(received_at + MAX_AHEAD)
+        self._passed_us = microseconds(received_at + CLOCK_TOLERANCE)
         self._rules = rules
         self._notes = rules.notes
         self._zone, self._clock = mapping.time_zone, LocalClock(mapping.zone)
@@ -150,7 +153,7 @@ class BatchBuilder:
         rows, self._pending = self._pending.filter(is_resolved), self._pending.filter(~is_resolved)
         walls = rows["wall"].to_numpy()
         offsets = self._clock.offsets(walls)
-        folds = [resolved_folds[number] for number in rows["row_number"].to_list()]
+        folds = self._past_folds([resolved_folds[number] for number in rows["row_number"].to_list()], walls, offsets)
         for number, wall, fold in zip(rows["row_number"].to_list(), walls.tolist(), folds, strict=True):
             raw = pending_raw[number] = self._pending_raw[number]
             if fold is None:
@@ -161,6 +164,14 @@ class BatchBuilder:
         offset = np.where(np.array([fold == 1 for fold in folds], np.bool_), offsets.second, offsets.first)
         released = rows.with_columns(wall=pl.Series(walls - offset, dtype=pl.Int64))
         return released.filter(pl.Series([fold is not None for fold in folds], dtype=pl.Boolean))
+
+    def _past_folds(self, folds: list[int | None], walls: NDArray[np.int64], offsets: Offsets) -> list[int | None]:
+        """Return the folds without those of a second occurrence that is still to come.
+
+        What looked like the step back of the clock is a repeated or late row then.
+        """
+        is_to_come = (walls - offsets.second > self._passed_us).tolist()
+        return [None if fold == 1 and later else fold for fold, later in zip(folds, is_to_come, strict=True)]
 
     def _batch(self, resolved: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
         readings, units = _NO_READINGS, {}

@@ -58,6 +58,23 @@ def test_the_repeated_hour_is_resolved_in_file_order() -> None:
     assert parsed.temperatures == sorted(each for each in parsed.temperatures if each is not None)
 
 
+@pytest.mark.parametrize(
+    ("times", "in_utc"),
+    [
+        (("00:40", "01:00", "01:20", "01:10"), ["23:40", "00:00", "00:20"]),
+        (("00:45", "01:15", "01:15"), ["23:45", "00:15"]),
+    ],
+)
+def test_a_late_or_repeated_row_is_not_of_an_occurrence_that_is_still_to_come(
+    times: tuple[str, ...], in_utc: list[str]
+) -> None:
+    """Received at 01:25, before the clocks are put back, a row at 01:10 was not measured at the second 01:10."""
+    received_at = datetime(2026, 10, 25, 0, 25, tzinfo=UTC)
+    parsed = parse(logger_file(*times), LONDON, file_name="freezer.csv", received_at=received_at)
+    assert utc_times(parsed) == in_utc
+    assert parsed.reasons == {len(times) + 1: "ambiguous_hour"}
+
+
 def test_a_descending_file_is_resolved_backwards() -> None:
     parsed = parse_london(logger_file("02:00", "01:30", "01:00", "01:30", "01:00", "00:30"))
     assert utc_times(parsed) == ["02:00", "01:30", "01:00", "00:30", "00:00", "23:30"]
