@@ -16,6 +16,7 @@ import polars as pl
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from customers.models import Customer, StorageUnit
 from ingestion.loading.registration import Register, other_customer_test
@@ -28,12 +29,14 @@ from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
 from ingestion.previews.results import Outcome, Preview
 from ingestion.sources.mapping import FieldMapping
-from readings.storage.known_readings import look_up
+from readings.storage.known_readings import is_other_measurement, look_up
+from readings.storage.reading_batch import ReadingBatch
 
 # Rows beyond are parsed, for the notes and the last row, but neither resolved nor counted.
 PREVIEWED_ROWS = 200_000
 MAX_UNITS = 100
 MAX_REJECTED = 20
+_KEY: dict[str, pl.DataType] = {"unit": pl.Int32(), "sensor": pl.Int32(), "at": pl.Int64()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,8 @@ class _Counts:
         self.register = Register(request.customer, request.source, time_zone=request.facility_time_zone)
         self._request = request
         self._outcomes: dict[tuple[str, str], Outcome] = {}
-        self._seen = pl.DataFrame(schema={"unit": pl.Int32, "sensor": pl.Int32, "at": pl.Int64})
+        # The first temperature of each key, by which further rows of it are duplicates or conflicts; NaN for none.
+        self._seen = pl.DataFrame(schema={**_KEY, "first_c": pl.Float64})
         self.reading_count = 0
         self.rejected: list[RejectedReading] = []
         self.unit_codes: set[str] = set()
@@ -162,24 +166,33 @@ class _Counts:
     def _compare(self, readings: pl.DataFrame, batch: ParsedBatch) -> None:
         columns = reading_batch(readings)
         known = look_up(columns)
+        is_repeated, first_c = self._repetitions(columns)
+        is_new = ~known.is_stored & ~is_repeated
         is_contradicting = known.contradicted_by(columns.temperature_c)
-        keys = pl.DataFrame(
-            {"unit": columns.storage_unit_id, "sensor": columns.sensor_id, "at": columns.recorded_at_us}
-        )
-        is_repeated = ~keys.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
-        if len(self._seen):
-            seen = keys.join(self._seen.with_columns(seen=True), on=keys.columns, how="left", maintain_order="left")
-            is_repeated |= seen["seen"].fill_null(value=False).to_numpy()
-        self._seen = pl.concat([self._seen, keys.unique()])
-        is_duplicate = (known.is_stored & ~is_contradicting) | (is_repeated & ~known.is_stored)
+        is_contradicting |= is_repeated & ~known.is_stored & is_other_measurement(columns.temperature_c, first_c)
         numbers = readings["row_number"].to_numpy()
         for kind, mask in (
-            ("stored", ~known.is_stored & ~is_repeated),
-            ("duplicate", is_duplicate),
+            ("stored", is_new),
+            ("duplicate", ~is_new & ~is_contradicting),
             ("conflicting", is_contradicting),
         ):
             if count := int(mask.sum()):
                 self._count(kind, "", kind.capitalize(), count, int(numbers[int(np.argmax(mask))]), batch.raw_row)
+
+    def _repetitions(self, columns: ReadingBatch) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Return which rows repeat the unit, sensor and time of an earlier one, and the temperature of the first."""
+        keys = pl.DataFrame(
+            dict(zip(_KEY, (columns.storage_unit_id, columns.sensor_id, columns.recorded_at_us), strict=True)), _KEY
+        )
+        sent = keys.with_columns(first_c=pl.Series(columns.temperature_c))
+        is_first = keys.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+        if len(self._seen):
+            is_first &= (
+                keys.join(self._seen, on=list(_KEY), how="left", maintain_order="left")["first_c"].is_null().to_numpy()
+            )
+        self._seen = pl.concat([self._seen, sent.filter(pl.Series(is_first))])
+        first = keys.join(self._seen, on=list(_KEY), how="left", maintain_order="left")
+        return ~is_first, first["first_c"].to_numpy()
 
     def _count_rejected(self, rejected: RejectedReading) -> None:
         label, message = rejected.reason.label, rejected.message

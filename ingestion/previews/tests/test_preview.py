@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from customers.models import Customer, Facility, Sensor, StorageUnit
-from ingestion.models import Delivery, RejectedRow
+from ingestion.loading.load import LoadRequest, load
+from ingestion.models import Delivery, IngestionType, RejectedRow
+from ingestion.parsing.parse import parse_body
 from ingestion.parsing.rejection_reasons import MESSAGES, Reason
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview, settings_in
@@ -88,6 +91,25 @@ def test_every_outcome_is_counted_with_an_example_and_the_setting_that_fixes_it(
     ]
     assert result.outcomes[-1].settings == ("time_format",)
     assert {name for note in result.notes for name in settings_in(note)} >= {"scale", "error_values"}
+
+
+@pytest.mark.parametrize("batch_rows", [2, 50_000])
+def test_rows_of_one_time_with_other_temperatures_are_conflicts_as_when_they_are_loaded(
+    customer: Customer, batch_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of two probes that no column tells apart loses one of them: a preview must not call that duplicates."""
+    lines = ["08:00,4.0", "08:00,7.5", "08:00,4.0", "09:00,", "09:00,5", "09:00,", "10:00,4.0"]
+    text = "\n".join(["time,temp", *(f"2026-11-23 {line}" for line in lines), ""])
+    small = partial(parse_body, batch_rows=batch_rows)
+    monkeypatch.setattr("ingestion.previews.preview.parse_body", small)
+
+    result = preview_of(text, customer)
+
+    batches = list(small(io.BytesIO(text.encode()), FieldMapping(), file_name="fridge.csv", received_at=RECEIVED_AT))
+    load_request = LoadRequest(customer=customer, ingestion_type=IngestionType.IMPORT, received_at=RECEIVED_AT)
+    loaded = load(load_request, batches).delivery
+    counts = (loaded.records_stored, loaded.records_duplicate, loaded.records_conflicting)
+    assert (result.stored, result.duplicates, result.conflicting) == counts == (3, 2, 2)
 
 
 def test_nothing_is_stored_or_registered(customer: Customer) -> None:
