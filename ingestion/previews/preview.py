@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import IO, cast
 
 import numpy as np
@@ -29,8 +30,9 @@ from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
 from ingestion.previews.results import Outcome, Preview
 from ingestion.sources.mapping import FieldMapping
+from readings.storage.archive.reading import with_archived
 from readings.storage.known_readings import is_other_measurement, look_up
-from readings.storage.reading_batch import ReadingBatch
+from readings.storage.reading_batch import ReadingBatch, instants_of
 
 # Rows beyond are parsed, for the notes and the last row, but neither resolved nor counted.
 PREVIEWED_ROWS = 200_000
@@ -165,7 +167,9 @@ class _Counts:
 
     def _compare(self, readings: pl.DataFrame, batch: ParsedBatch) -> None:
         columns = reading_batch(readings)
-        known = look_up(columns)
+        first, last = instants_of(np.sort(columns.recorded_at_us)[[0, -1]])
+        unit_ids = np.unique(columns.storage_unit_id).tolist()
+        known = with_archived(unit_ids, [(first, last)], partial(look_up, columns))
         is_repeated, first_c = self._repetitions(columns)
         is_new = ~known.is_stored & ~is_repeated
         is_contradicting = known.contradicted_by(columns.temperature_c)

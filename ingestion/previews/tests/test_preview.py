@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from customers.models import Customer, Facility, Sensor, StorageUnit
 from ingestion.loading.load import LoadRequest, load
@@ -17,6 +19,7 @@ from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview, settings_in
 from ingestion.sources.mapping import FieldMapping
 from readings.models import Reading
+from readings.storage.archive.archiving import archive_month
 from tests.factories import CustomerFactory, FacilityFactory, SensorFactory, StorageUnitFactory, store_reading
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +94,20 @@ def test_every_outcome_is_counted_with_an_example_and_the_setting_that_fixes_it(
     ]
     assert result.outcomes[-1].settings == ("time_format",)
     assert {name for note in result.notes for name in settings_in(note)} >= {"scale", "error_values"}
+
+
+def test_archived_readings_are_known(customer: Customer, settings: Settings, tmp_path: Path) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = settings.STORAGES | {"archive": folder}
+    sensor = SensorFactory(storage_unit__facility__customer=customer, storage_unit__unit_code="fridge", sensor_code="")
+    for hour in (8, 9):
+        store_reading(sensor.storage_unit, 4.0, datetime(2024, 3, 10, hour, tzinfo=UTC), sensor=sensor)
+    archive_month(date(2024, 3, 1))
+
+    result = preview_of("time,temp\n2024-03-10 08:00,4.0\n2024-03-10 09:00,7.5\n2024-03-10 10:00,4.0\n", customer)
+
+    assert (result.stored, result.duplicates, result.conflicting) == (1, 1, 1)
+    assert not Reading.objects.exists()
 
 
 @pytest.mark.parametrize("batch_rows", [2, 50_000])
