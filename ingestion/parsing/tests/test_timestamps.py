@@ -93,6 +93,8 @@ def test_a_loggers_time_is_read_by_day_order_or_format(text: str, rules: TimeRul
         ["2026-11-23"],
         float("nan"),
         1e300,
+        "9999-12-31 24:00[Europe/Berlin]",
+        "9999-12-31 24:00 Europe/Berlin",
     ],
 )
 def test_a_value_that_is_not_a_time_is_rejected(value: object) -> None:

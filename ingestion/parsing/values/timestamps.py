@@ -194,7 +194,10 @@ def _from_rewritten(written: RewrittenTime, rules: TimeRules) -> WallTime:
     if written.offset_minutes is not None:
         return WallTime(wall.microseconds - written.offset_minutes * 60 * SECOND_US, is_local=False)
     if written.region:
-        naive = (EPOCH + wall.microseconds * MICROSECOND).replace(tzinfo=None)
+        try:
+            naive = (EPOCH + wall.microseconds * MICROSECOND).replace(tzinfo=None)
+        except OverflowError as error:  # the end of the last day of the year 9999
+            raise UnreadableTime from error
         offset = region_offset_minutes(naive, written.region)
         if offset is None:
             raise UnreadableTime(f": the clocks in {written.region} change at that time")
