@@ -103,6 +103,13 @@ def test_a_declared_decimal_mark_is_the_only_one() -> None:
     assert parsed.reasons == {3: "not_a_number"}
 
 
+@pytest.mark.parametrize("text", ["0.125", "-0.125", "+0.250 °C", "0.125,5", "00.125"])
+def test_a_point_behind_a_leading_zero_marks_no_thousands(text: str) -> None:
+    """Among decimal commas it is the wrong mark: 0.125 must not become 125 °C."""
+    parsed = parse(f"timestamp;unit_id;temperature\n2026-11-23 10:11;a;{text}\n", FieldMapping(decimal_mark=","))
+    assert (parsed.temperatures, parsed.reasons) == ([], {2: "not_a_number"})
+
+
 def test_gzip_is_decompressed() -> None:
     compressed = gzip.compress(csv_body(csv_row()).encode())
     assert parse(compressed, file_name="export.csv.gz").temperatures == [-74.31]

@@ -15,12 +15,13 @@ _POINT = {".": r"\.", ",": ",", ".,": "[.,]"}
 _PLAIN = {
     mark: re.compile(rf"[+-]?(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+){_EXPONENT}") for mark, point in _POINT.items()
 }
-# Thousands marked by spaces or apostrophes, or by the mark that is not the decimal one if a decimal follows.
-_BLANK_GROUPS = re.compile(r"(?P<whole>[+-]?[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+)(?:[.,](?P<part>[0-9]+))?")
-_COMMA_GROUPS = re.compile(r"(?P<whole>[+-]?[0-9]{1,3}(?:,[0-9]{3})+)\.(?P<part>[0-9]+)")
-_POINT_GROUPS = re.compile(r"(?P<whole>[+-]?[0-9]{1,3}(?:\.[0-9]{3})+),(?P<part>[0-9]+)")
+# Thousands marked by spaces or apostrophes, or by the mark that is not the decimal one if a decimal follows. None begin
+# with 0: with a decimal comma, "0.125" is a number with the wrong mark, not 125.
+_BLANK_GROUPS = re.compile(r"(?P<whole>[+-]?[1-9][0-9]{0,2}(?:[ '’\u00a0\u202f][0-9]{3})+)(?:[.,](?P<part>[0-9]+))?")
+_COMMA_GROUPS = re.compile(r"(?P<whole>[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+)\.(?P<part>[0-9]+)")
+_POINT_GROUPS = re.compile(r"(?P<whole>[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+),(?P<part>[0-9]+)")
 # With a decimal comma only: "1.234" is a thousand and more.
-_ONLY_POINT_GROUPS = re.compile(r"(?P<whole>[+-]?[0-9]{1,3}(?:\.[0-9]{3})+)(?P<part>)")
+_ONLY_POINT_GROUPS = re.compile(r"(?P<whole>[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?P<part>)")
 _MINUS_SIGNS = str.maketrans(dict.fromkeys("−‒–﹣－", "-"))
 _NUMBER_AND_UNIT = re.compile(
     r"(?P<number>[+-]? ?[0-9.,][0-9.,'’ \u00a0\u202f]*(?:[eE][+-]?[0-9]+(?![0-9A-Za-z]))?)"
