@@ -337,7 +337,13 @@ def note_stored(
         load_result.reject(resolved.rejected)
         if keeps_rejected:
             delivery = load_result.saved_delivery()
-            rejected_rows.save(delivery, resolved.rejected, batch.row_context, load_request.default_unit_code)
+            rejected_rows.save(
+                delivery,
+                resolved.rejected,
+                batch.row_context,
+                load_request.default_unit_code,
+                load_request.received_at,
+            )
     load_result.note_newest(resolved.columns)
     load_result.is_cut_off |= batch.is_cut_off
     load_result.notes |= dict.fromkeys(batch.notes)

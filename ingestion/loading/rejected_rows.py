@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import connection
-from django.utils import timezone
 
 from core.crypto.encryption import SecretUnreadable
 from ingestion.loading.undone_rows import taken_over_if_undone
@@ -33,12 +33,21 @@ ON CONFLICT (customer_id, fingerprint) DO UPDATE SET
 """  # noqa: S608  constants only
 
 
-def save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
-    """Save rejected rows of `delivery`. A repeated row is counted and keeps its state."""
+def save(
+    delivery: Delivery,
+    rejected: Sequence[RejectedReading],
+    header: str,
+    default_unit_code: str,
+    received_at: datetime,
+) -> None:
+    """Save rejected rows of `delivery`. A repeated row is counted and keeps its state.
+
+    `received_at` is when they were received, which is the time of rows without one if they are replayed.
+    """
     credentials = _credentials(delivery)
     for start in range(0, len(rejected), ROWS_PER_STATEMENT):
         part = [_masked(row, credentials) for row in rejected[start : start + ROWS_PER_STATEMENT]]
-        _save(delivery, part, header, default_unit_code)
+        _save(delivery, part, header, default_unit_code, received_at)
 
 
 def _credentials(delivery: Delivery) -> Credentials:
@@ -61,7 +70,13 @@ def fingerprint(source_id: int | None, header: str, default_unit_code: str, raw:
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
 
 
-def _save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
+def _save(
+    delivery: Delivery,
+    rejected: Sequence[RejectedReading],
+    header: str,
+    default_unit_code: str,
+    received_at: datetime,
+) -> None:
     once: dict[bytes, tuple[RejectedReading, int]] = {}
     for row in rejected:
         key = fingerprint(delivery.source_id, header, default_unit_code, row.raw)
@@ -77,7 +92,7 @@ def _save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, 
                 "delivery_id": delivery.pk,
                 "header": _storable(header),
                 "default_unit_code": default_unit_code,
-                "received_at": timezone.now(),
+                "received_at": received_at,
                 "row_numbers": [row.row_number for row in rows],
                 "reasons": [row.reason.value for row in rows],
                 "messages": [_storable(row.message) for row in rows],

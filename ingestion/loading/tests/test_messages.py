@@ -198,3 +198,9 @@ def test_a_message_that_waited_at_the_broker_gets_no_time_by_a_replay(temperatur
     row = RejectedRow.objects.get()
     assert (row.state, row.reason) == (RejectedRow.State.WAITING, "no_time")
     assert replayed(source, time_field="at") == [("F1", datetime(2026, 11, 23, 10, tzinfo=UTC), stored)]
+
+
+def test_a_replayed_message_without_a_time_was_measured_when_it_was_received() -> None:
+    """Not when it was stored, which may be after an outage of the database."""
+    source = kept(b'{"temp": "ERR", "degrees": "C"}')
+    assert replayed(source, null_values=["ERR"]) == [("F1", RECEIVED_AT, None)]
