@@ -15,7 +15,7 @@ from functools import cache
 from typing import cast
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType, OverflowMode
 from apprise.logger import LogCapture
 from apprise.manager_plugins import NotificationManager
 from django.conf import settings
@@ -35,6 +35,8 @@ _REGIONAL = frozenset({"pagerduty", "opsgenie"})
 _REDIRECTED = frozenset({"bluesky", "bsky"})
 # URL parameters that would override our security and timeout settings.
 _OVERRIDES = frozenset({"verify", "redirect", "rto", "cto", "retry", "wait", "store"})
+# Characters that are sent through services of short messages, such as SMS, which join several into one.
+_JOINED_LENGTH = 1_000
 
 
 def send(channel: Channel, message: Message) -> DeliveryResult:
@@ -49,13 +51,27 @@ def send(channel: Channel, message: Message) -> DeliveryResult:
         LogCapture(level=logging.WARNING, fmt="%(message)s") as captured,
     ):
         kind = NotifyType.FAILURE if message.is_critical else NotifyType.WARNING
+        body, overflow = _fitting(service, message)
         is_delivered = service.notify(
-            body=message.body, title=message.subject, notify_type=kind, body_format=NotifyFormat.TEXT
+            body=body, title=message.subject, overflow=overflow, notify_type=kind, body_format=NotifyFormat.TEXT
         )
         answer = excerpt(captured.getvalue(), _possible_secrets(url))
     return DeliveryResult(
         bool(is_delivered), "" if is_delivered else answer or "The service did not accept the message."
     )
+
+
+def _fitting(service: NotifyBase, message: Message) -> tuple[str, OverflowMode]:
+    """Return the text that the service takes, and what it does with text that is too long.
+
+    Apprise leaves longer text to the service, which rejects it, on every attempt: so the end of a long digest is cut
+    off. What the URL says about it takes precedence.
+    """
+    if service.overflow_mode is not OverflowMode.UPSTREAM:
+        return message.body, service.overflow_mode
+    if service.body_maxlen >= _JOINED_LENGTH:
+        return message.body, OverflowMode.TRUNCATE
+    return message.body[: _JOINED_LENGTH - len(message.subject)], OverflowMode.UPSTREAM
 
 
 def settings_error(address: str, secret: str) -> str:

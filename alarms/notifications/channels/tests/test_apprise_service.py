@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from collections.abc import Iterator
 from contextlib import closing
+from html import unescape
 from ipaddress import ip_address
 from typing import Any
 
@@ -111,6 +114,36 @@ def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers: 
     assert max(options["timeout"]) <= 10
     assert "Critical: x" in str(options["data"])
     assert attempt.outcome == Attempt.Outcome.DELIVERED
+
+
+# The most characters that each service takes in one message, its title included.
+LONGEST = {"discord": 2_000, "tgram": 4_096, "twilio": 1_600, "pover": 1_024, "pagerduty": 1_024}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("url", [url for url in GOOD if url != SLACK])
+def test_a_digest_is_cut_to_what_the_service_takes(answers: Answers, url: str) -> None:
+    """Services reject longer text, so a long digest would never arrive; its subject says how much there is."""
+    requests_sent, _ = answers
+    subject = "100 messages about 100 alarms, 7 critical"
+    lines = [f"- Critical: temperature, Fridge {number} & 1 in Pharmacy, 12.3 °C" for number in range(100)]
+    channel = ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=url)
+    MessageFactory(channel=channel, subject=subject, body="\n".join([subject, "", *lines]))
+    deliver_due()
+    ((_, options),) = requests_sent
+    data = options["data"]
+    text = max(_texts(json.loads(data) if isinstance(data, str) else data), key=len)
+    assert subject in text
+    assert "Fridge 0" in text
+    assert len(unescape(text)) <= LONGEST[url.partition(":")[0]]
+
+
+def _texts(data: object) -> Iterator[str]:
+    if isinstance(data, dict):
+        for value in data.values():
+            yield from _texts(value)
+    elif isinstance(data, str):
+        yield data
 
 
 @pytest.mark.django_db
