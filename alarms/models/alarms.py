@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +15,9 @@ from alarms.models.excursions import SEVERITIES, Excursion
 from core.scope import ScopedModel, ScopeWays
 from customers.models import Customer, Facility, Sensor, StorageUnit
 from readings.models import UNIT_WAYS
+
+# Outside of this time an instant may not exist in every time zone, and Python could not read it from the database.
+EARLIEST_MAINTENANCE, LATEST_MAINTENANCE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Alarm(ScopedModel):
@@ -256,3 +259,7 @@ class MaintenanceWindow(ScopedModel):
             raise ValidationError({"facility": "This facility belongs to another customer."})
         if self.storage_unit is not None and self.storage_unit.facility.customer_id != self.customer_id:
             raise ValidationError({"storage_unit": "This storage unit belongs to another customer."})
+        for name in ("starts_at", "ends_at"):
+            instant = getattr(self, name)
+            if instant is not None and not EARLIEST_MAINTENANCE <= instant <= LATEST_MAINTENANCE:
+                raise ValidationError({name: "Enter a time between 2000 and 2100."})

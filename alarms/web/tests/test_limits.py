@@ -211,6 +211,17 @@ class TestMaintenance:
         assert self.enter(manager, customer, **fields).status_code == 200
         assert not MaintenanceWindow.objects.exists()
 
+    @pytest.mark.parametrize("times", [{"starts_at": "0001-01-01T00:00"}, {"ends_at": "9999-12-31T23:59"}])
+    def test_a_window_that_does_not_exist_in_every_zone_is_rejected(
+        self, manager: Client, customer: Customer, times: dict[str, object]
+    ) -> None:
+        """A window for ever would end in the year 10000 in UTC: nobody could read it, or be notified any more."""
+        for zone in ("America/New_York", "Asia/Kolkata", "UTC"):
+            facility = FacilityFactory(customer=customer, time_zone=zone)
+            response = self.enter(manager, customer, facility=facility.pk, **times)
+            assert list(response.context["form"].errors.values()) == [["Enter a time between 2000 and 2100."]]
+        assert not MaintenanceWindow.objects.exists()
+
     def test_other_customers_facilities_and_mismatched_units_are_rejected(
         self, manager: Client, customer: Customer, unit: StorageUnit
     ) -> None:
