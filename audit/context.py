@@ -7,8 +7,10 @@ evaluated only when something audited is written, so it costs requests that only
 from __future__ import annotations
 
 import getpass
+import json
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
@@ -21,6 +23,9 @@ from audit.models import AuditEntry
 
 Kind = AuditEntry.ActorKind
 Origin = AuditEntry.Origin
+
+# The escape of a NUL in JSON, and not the end of an escaped backslash before "u0000".
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +152,12 @@ def _valid_address(address: str) -> str | None:
         return str(ip_address(address.partition("%")[0]))
     except ValueError:
         return None
+
+
+def json_text(values: Mapping[str, object]) -> str:
+    """Return the values as JSON that PostgreSQL takes, whatever people sent.
+
+    NULs are left out, which no text in PostgreSQL holds; lone surrogates become question marks, unknown types text.
+    """
+    text = json.dumps(values, ensure_ascii=False, default=str)
+    return _NUL.sub(r"\1", text).encode("utf-8", "replace").decode()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 
 from django.db import connection
 
-from audit.context import Actor, acting_as, stating_reason
+from audit.context import Actor, acting_as, json_text, stating_reason
 
 _APPEND = """SELECT audit_append(%(action)s, %(model)s, %(object_id)s, %(label)s, %(customer_id)s, %(storage_unit_id)s,
     %(person_id)s, %(before)s::jsonb, %(details)s::jsonb)
@@ -56,4 +55,4 @@ def record_event(
 
 
 def _json(values: Mapping[str, object] | None) -> str | None:
-    return None if values is None else json.dumps(values, default=str)
+    return None if values is None else json_text(values)

@@ -6,7 +6,6 @@ statements that only read cost a look at their beginning. A pooled connection ca
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -17,7 +16,7 @@ from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2.extensions import QuotedString
 
-from audit.context import current_context
+from audit.context import current_context, json_text
 from audit.declarations import DELETE, INSERT, UPDATE
 from audit.functions import CONTEXT_SETTING, REASON_CONSTRAINT
 from audit.triggers import audited_tables
@@ -65,8 +64,7 @@ def writes_audited_table(sql: str) -> bool:
 
 def context_statement(*, is_formatted: bool) -> str:
     """Return the statement that sets the current context; `is_formatted`: psycopg replaces % in it."""
-    text = json.dumps(current_context().as_json(), ensure_ascii=False).replace("\\u0000", "")
-    quoted = QuotedString(text.encode("utf-8", "replace").decode())
+    quoted = QuotedString(json_text(current_context().as_json()))
     quoted.encoding = "utf-8"
     literal = quoted.getquoted().decode()
     return f"SELECT set_config('{CONTEXT_SETTING}', {literal.replace('%', '%%') if is_formatted else literal}, true)"

@@ -300,6 +300,26 @@ def test_an_event_is_recorded_with_its_details_and_another_actor(django_assert_n
     assert (entry.before, entry.after) == (None, {"format": "csv", "rows": 12})
 
 
+@pytest.mark.parametrize(
+    ("sent", "recorded"),
+    [
+        (r"See C:\u0000", r"See C:\u0000"),
+        (r"\\u0000", r"\\u0000"),
+        ("a\0\0b\\\0", "ab\\"),
+        ("\ud800", "?"),
+        ('50 % of "%s"', '50 % of "%s"'),
+    ],
+)
+def test_any_text_can_be_a_reason_or_a_detail(sent: str, recorded: str) -> None:
+    """PostgreSQL holds neither NULs nor lone surrogates; a text that only looks like an escape is kept."""
+    with stating_reason(sent):
+        CustomerFactory.create()
+    assert latest("customers.customer").reason == recorded
+
+    record_event(AuditEntry.Action.EXPORTED, model="readings.reading", details={"text": sent})
+    assert latest("readings.reading").after == {"text": recorded}
+
+
 def test_a_required_reason_must_be_stated_by_people_and_not_by_processes() -> None:
     unit = StorageUnitFactory.create(facility__customer__requires_reason=True)
     units = StorageUnit.objects.filter(pk=unit.pk)
