@@ -256,6 +256,9 @@ class UnitLimits(ChosenLimits, ScopedModel):
         is_named = self.sensor_policy == SensorPolicy.NAMED
         if is_named and (self.named_sensor is None or self.named_sensor.storage_unit_id != self.storage_unit_id):
             raise ValidationError({"named_sensor": "Select a sensor of this unit."})
+        if is_named and self.named_sensor is not None and self.named_sensor.retired_at is not None:
+            # Nothing would be outside any more, and nobody alerted.
+            raise ValidationError({"named_sensor": "This sensor is retired. Select another, or return it to service."})
         if not is_named and self.named_sensor is not None:
             raise ValidationError({"named_sensor": "It only applies to the rule “one reference sensor”."})
 

@@ -142,6 +142,12 @@ def test_a_reference_sensor_can_be_set(api: APIClient, unit: StorageUnit) -> Non
     assert in_force(unit) == (0.0, 3.0, 7.0, 10.0)
 
 
+def test_a_retired_sensor_cannot_be_the_reference_sensor(api: APIClient, unit: StorageUnit) -> None:
+    SensorFactory(storage_unit=unit, sensor_code="S1", retired_at=timezone.now() - HOUR)
+    response = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"})
+    assert (response.status_code, "This sensor is retired." in str(response.json())) == (400, True)
+
+
 def test_versions_record_who_changed_the_limits(unit: StorageUnit, medicine: LimitProfile) -> None:
     manager = MembershipFactory(customer=unit.facility.customer, role="manager", user__username="ann").user
     client = APIClient()

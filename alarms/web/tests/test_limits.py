@@ -13,7 +13,7 @@ from django.utils import timezone
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
 from customers.models import Customer, StorageUnit
 from tests.alarm_factories import LimitProfileFactory, MaintenanceWindowFactory
-from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory
+from tests.factories import FacilityFactory, MembershipFactory, SensorFactory, StaffFactory, StorageUnitFactory
 from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +90,13 @@ class TestLimitsOfAUnit:
         foreign = StorageUnitFactory().sensors.create(sensor_code="S1")
         response = manager.post(limits_url(unit), PLAIN | {"sensor_policy": "named", "named_sensor": foreign.pk})
         assert response.status_code == 200
+        assert not UnitLimits.objects.exists()
+
+    def test_the_reference_sensor_must_not_be_retired(self, manager: Client, unit: StorageUnit) -> None:
+        """By a sensor that does not count, nothing is outside the limits."""
+        retired = SensorFactory(storage_unit=unit, retired_at=timezone.now() - HOUR)
+        response = manager.post(limits_url(unit), PLAIN | {"sensor_policy": "named", "named_sensor": retired.pk})
+        assert "This sensor is retired." in response.content.decode()
         assert not UnitLimits.objects.exists()
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
