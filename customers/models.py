@@ -122,6 +122,10 @@ class Customer(HidesUrlSecrets, ScopedModel):
         return self.whole_url("api_url")
 
 
+# Its readings, alarms and seals are records of the customer, and what depends on the customer refers to it.
+KEEPS_ITS_CUSTOMER = "Storage units stay with their customer. Add the unit to the other customer as a new one."
+
+
 class Facility(ScopedModel):
     """A customer's site. Its time zone determines when its days begin and end."""
 
@@ -156,6 +160,12 @@ class Facility(ScopedModel):
 
     def __str__(self) -> str:
         return self.name or self.facility_code
+
+    @override
+    def clean(self) -> None:
+        own = Facility.objects.filter(pk=self.pk, units__isnull=False)
+        if own.exclude(customer=self.customer_id).exists():
+            raise ValidationError({"customer": KEEPS_ITS_CUSTOMER})
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -232,6 +242,12 @@ class StorageUnit(ScopedModel):
 
     def __str__(self) -> str:
         return self.name or self.unit_code
+
+    @override
+    def clean(self) -> None:
+        of_others = StorageUnit.objects.filter(pk=self.pk).exclude(facility__customer__facilities=self.facility_id)
+        if self.facility_id is not None and of_others.exists():
+            raise ValidationError({"facility": KEEPS_ITS_CUSTOMER})
 
     @property
     def effective_staleness_limit_seconds(self) -> int:

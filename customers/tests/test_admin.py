@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -155,6 +156,34 @@ class TestTokens:
         response = staff.get(reverse("admin:customers_apitoken_changelist"), {"state": state})
         assert listed_rows(response) == [tokens[state]]
         assert f">{state}</span>" in response.content.decode()
+
+
+class TestMoves:
+    """Readings, alarms and seals are records of a customer, so units stay with theirs."""
+
+    def test_a_facility_with_units_stays_with_its_customer(self, staff: Client) -> None:
+        unit, other = StorageUnitFactory(), CustomerFactory()
+        facility = unit.facility
+        fields = {"facility_code": facility.facility_code, "name": "North", "time_zone": "UTC"}
+        page = reverse("admin:customers_facility_change", args=[facility.pk])
+
+        refused = staff.post(page, fields | {"customer": other.pk})
+
+        assert "Storage units stay with their customer." in refused.content.decode()
+        assert staff.post(page, fields | {"customer": facility.customer_id}).status_code == 302
+        facility.refresh_from_db()
+        assert (facility.name, facility.customer_id != other.pk) == ("North", True)
+        empty = FacilityFactory()
+        page = reverse("admin:customers_facility_change", args=[empty.pk])
+        assert staff.post(page, fields | {"customer": other.pk}).status_code == 302
+
+    def test_a_unit_is_moved_within_its_customer_only(self) -> None:
+        unit = StorageUnitFactory()
+        unit.facility = FacilityFactory(customer=unit.facility.customer)
+        unit.full_clean()
+        unit.facility = FacilityFactory()
+        with pytest.raises(ValidationError, match=r"Storage units stay with their customer\."):
+            unit.full_clean()
 
 
 def test_a_persons_page_shows_their_customers(staff: Client) -> None:
