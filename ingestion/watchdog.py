@@ -54,8 +54,9 @@ def run_watchdogs(now: datetime | None = None) -> bool:
         if not cursor.fetchone()[0]:
             return False
     failing: list[Source] = []
-    isolated(lambda: failing.extend(_failing_sources(now)), "finding failing sources")
-    isolated(lambda: _update_source_down_alarms(failing, now), "updating alarms of sources")
+    if isolated(lambda: failing.extend(_failing_sources(now)), "finding failing sources"):
+        # The alarms of all other sources end, which is only right if it is known which ones fail.
+        isolated(lambda: _update_source_down_alarms(failing, now), "updating alarms of sources")
     isolated(lambda: _update_missing_data_alarms(failing, now), "updating alarms for missing data")
     isolated(lambda: update_sensor_fault_alarms(now), "updating alarms of sensor faults")
     isolated(lambda: close_cleared(now), "closing cleared alarms")

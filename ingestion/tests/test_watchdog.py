@@ -348,3 +348,15 @@ def test_a_watchdog_that_fails_keeps_no_other_from_running(
     assert run_watchdogs(now + 10 * MINUTE)
 
     assert [alarm.kind for alarm in Alarm.objects.all()] == ["sensor_fault"]
+
+
+def test_an_alarm_of_a_source_does_not_end_because_it_cannot_be_told_which_sources_fail(
+    sensor: Sensor, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_of(sensor, now, failures_in_a_row=3)
+    run_watchdogs(now + 20 * MINUTE)
+
+    monkeypatch.setattr("ingestion.watchdog.with_state", None)
+    assert run_watchdogs(now + 21 * MINUTE)
+
+    assert Alarm.objects.get(kind="source_down").state == "open"
