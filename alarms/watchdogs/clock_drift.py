@@ -4,7 +4,7 @@ Without one it is the setting MAX_CLOCK_DRIFT_SECONDS.
 
 The readings of a clock that is ahead take effect late, those of one that is behind look older than they are; both delay
 every other alarm of the unit. An alarm ends once the drift is well below the limit, so that one close to it does not
-flap, or when the sensor has reported nothing for a day.
+flap, when the sensor has reported nothing for a day, or when it is retired.
 """
 
 from __future__ import annotations
@@ -85,8 +85,7 @@ def _end_recovered(now: datetime) -> None:
     live = Alarm.objects.filter(kind=Alarm.Kind.CLOCK_DRIFT).exclude(state=Alarm.State.CLOSED)
     is_right = Q(drift__lte=CLEARS_AT * _limit_of("customer"))
     is_silent = Q(sensor__clock=None) | Q(sensor__clock__measured_at__lt=now - SILENT_AFTER)
-    recovered = live.annotate(drift=Abs("sensor__clock__drift_seconds")).filter(
-        is_right | is_silent | Q(customer__is_active=False)
-    )
+    does_not_count = Q(sensor__retired_at__isnull=False) | Q(customer__is_active=False)
+    recovered = live.annotate(drift=Abs("sensor__clock__drift_seconds")).filter(is_right | is_silent | does_not_count)
     locked = recovered.select_for_update(no_key=True, of=("self",))
     each_isolated(locked, lambda alarm: end(alarm, now, now), "ending an alarm")

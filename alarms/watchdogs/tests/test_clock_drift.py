@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from alarms.limits.retirement import retire
 from alarms.models import Alarm, Message
 from alarms.notifications.messages import alarm_content
 from alarms.watchdogs.clock_drift import check_clocks
@@ -122,6 +123,15 @@ def test_it_ends_when_the_sensor_has_reported_nothing_for_a_day(sensor: Sensor) 
     check_clocks(NOW + timedelta(hours=25))
     assert Alarm.objects.get().state == "open"
     check_clocks(NOW + timedelta(hours=25, seconds=1))
+    assert Alarm.objects.get().state == "closed"
+
+
+def test_it_ends_when_the_sensor_is_retired(sensor: Sensor) -> None:
+    """From then on its clock raises no alarm, and nobody can set it right."""
+    set_drift(sensor, 600)
+    check_clocks(NOW)
+    retire(sensor, timezone.now(), by="anna")
+    check_clocks(NOW + 5 * MINUTE)
     assert Alarm.objects.get().state == "closed"
 
 
