@@ -22,13 +22,20 @@ from readings.storage.store import StoredSpan, lock_units
 _WHERE = """storage_unit_id = %(unit_id)s AND recorded_at BETWEEN %(first)s AND %(last)s
     AND created_at = ANY(%(stored_at)s::timestamptz[])"""
 # Before the readings are deleted: a deletion with a record is not recorded again, see `audit.declarations`.
-RECORD = f"""
+_RECORD = """
 INSERT INTO reading_revision (storage_unit_id, sensor_id, recorded_at, arrived_at, before_temperature_c,
     before_quality_score, before_equipment_status_id, before_scale, after_scale, revised_at, by, reason)
 SELECT storage_unit_id, sensor_id, recorded_at, created_at, temperature_c, quality_score, equipment_status_id, scale,
     '', statement_timestamp(), %(by)s, %(reason)s
-FROM reading WHERE {_WHERE} ORDER BY recorded_at, sensor_id
-"""  # noqa: S608  constants only
+"""
+RECORD = f"{_RECORD} FROM reading WHERE {_WHERE} ORDER BY recorded_at, sensor_id"
+# Those dated ahead were no readings yet, but what replaced one is on record, and what became of it must be, too.
+RECORD_REVISED_FUTURE = f"""{_RECORD} FROM future_reading AS future WHERE {_WHERE} AND EXISTS (
+    SELECT FROM reading_revision AS earlier WHERE earlier.storage_unit_id = future.storage_unit_id
+        AND earlier.recorded_at = future.recorded_at AND earlier.sensor_id = future.sensor_id
+        AND earlier.arrived_at = future.created_at
+) ORDER BY recorded_at, sensor_id
+"""
 WITHDRAW = f"DELETE FROM reading WHERE {_WHERE}"  # noqa: S608  constants only
 FORGET_FUTURE = f"DELETE FROM future_reading WHERE {_WHERE}"  # noqa: S608  constants only
 
@@ -70,7 +77,8 @@ def replace_measurement(
 def withdraw(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason: str) -> int:
     """Remove the readings of `unit` that were stored in these spans, with a few statements; return their number.
 
-    What they were stays on record. Those dated ahead, which are counted too, were no readings yet and are forgotten.
+    What they were stays on record. Those dated ahead, which are counted too, were no readings yet and are forgotten,
+    unless they were replaced before.
     The caller rebuilds the unit's roll-ups and evaluates it again.
     """
     if not spans:
@@ -86,6 +94,7 @@ def withdraw(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason:
         "reason": reason,
     }
     with connection.cursor() as cursor:
+        cursor.execute(RECORD_REVISED_FUTURE, parameters)
         cursor.execute(FORGET_FUTURE, parameters)
         withdrawn: int = cursor.rowcount
         cursor.execute(RECORD, parameters)

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from django.db import connection
+from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -21,7 +22,8 @@ from readings.storage.archive import files
 from readings.storage.archive.archiving import archive_month
 from readings.storage.closing import closes_at, start_of
 from readings.storage.future_readings import store_due
-from readings.storage.revisions import NewMeasurement, replace_measurement
+from readings.storage.revisions import NewMeasurement, replace_measurement, withdraw
+from readings.storage.store import StoredSpan
 from seals.models import DaySeal, ReadingBlock
 from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, findings_of, seal_until, store_in_time
 from seals.verification.findings import Change, Finding
@@ -225,3 +227,21 @@ def test_a_reading_that_was_replaced_before_its_time_came_is_sealed_as_it_was_th
     assert (Reading.objects.get(recorded_at=at).temperature_c, found(unit)) == (7.0, [])
     run("UPDATE reading SET temperature_c = 5.0 WHERE recorded_at = %s", at)
     assert {finding.change for finding in found(unit)} == {Change.EDITED}
+
+
+def test_a_reading_dated_ahead_may_be_replaced_and_withdrawn_before_its_time_comes(unit: StorageUnit) -> None:
+    at = start_of(timezone.now().date()) + timedelta(days=2)
+    key = {"storage_unit": unit, "sensor": sensor_of(unit), "recorded_at": at}
+    waiting = FutureReading.objects.create(**key, temperature_c=5.0, scale="C", equipment_status_id=1)
+    new = NewMeasurement(7.0, "C", 1.0, 1)
+    replace_measurement(unit, sensor_of(unit).pk, at, new, by="anna", reason="The probe was swapped.")
+    waiting.refresh_from_db()
+
+    assert found(unit) == []
+    run("SAVEPOINT before_edit")
+    run("UPDATE future_reading SET temperature_c = 5.0 WHERE recorded_at = %s", at)
+    assert [finding.change for finding in found(unit)] == [Change.EDITED]
+    run("ROLLBACK TO SAVEPOINT before_edit")
+    withdraw(unit, [StoredSpan(waiting.created_at, unit.pk, at, at)], by="anna", reason="The import was undone.")
+
+    assert (FutureReading.objects.exists(), ReadingRevision.objects.count(), found(unit)) == (False, 2, [])

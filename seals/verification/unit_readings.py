@@ -34,7 +34,7 @@ class UnitRecords:
     """What is on record about the readings of one unit.
 
     name: how findings call the unit. first_closed_at: the customer's days before were closed together, at this instant.
-    sealed_through: the last sealed day; None if there is none.
+    sealed_through: the last sealed day; None if there is none. waiting: what is dated ahead, and no reading yet.
     """
 
     unit_id: int
@@ -45,6 +45,7 @@ class UnitRecords:
     blocks: dict[date, list[StoredBlock]] = field(default_factory=lambda: defaultdict(list))
     late_counts: dict[date, dict[datetime, int]] = field(default_factory=lambda: defaultdict(dict))
     revisions: dict[date, list[ReadingRevision]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[date, list[SealedReading]] = field(default_factory=lambda: defaultdict(list))
 
     def arrived_in_time_before(self, day: date) -> datetime:
         """Return the instant before which a reading of `day` had to arrive to be in the block of its day."""
@@ -68,7 +69,7 @@ def verify_unit(records: UnitRecords, readings: Iterable[SealedReading]) -> Iter
 
 def _verify_day(records: UnitRecords, day: date, readings: list[SealedReading]) -> Iterator[Finding]:
     revisions = records.revisions.get(day, [])
-    yield from _check_revisions(records.name, readings, revisions)
+    yield from _check_revisions(records.name, [*readings, *records.waiting.get(day, [])], revisions)
     groups = _by_arrival(records, day, readings)
     for stored in records.blocks.get(day, []):
         current = groups.pop(stored.block.key.arrived_at, [])

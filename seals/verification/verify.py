@@ -18,7 +18,7 @@ from seals.contents import SealedReading
 from seals.models import ChainLink, DaySeal, ReadingBlock
 from seals.time_stamps import stored_problems
 from seals.transactions import one_snapshot
-from seals.unit_days import COLUMNS, ROWS_A_FETCH, archived_readings, identity
+from seals.unit_days import COLUMNS, ROWS_A_FETCH, archived_readings, day_of, identity
 from seals.verification.findings import Change, Finding
 from seals.verification.roots import KnownRoots, check_known_roots
 from seals.verification.seals import verify_seals
@@ -28,6 +28,7 @@ from seals.verification.unit_readings import StoredBlock, UnitRecords, verify_un
 READINGS_OF_UNIT = f"""
 SELECT {COLUMNS} FROM reading WHERE storage_unit_id = %s ORDER BY recorded_at, sensor_id
 """  # noqa: S608  constants only
+WAITING = f"SELECT {COLUMNS} FROM future_reading AS reading WHERE storage_unit_id = %s"  # noqa: S608  constants only
 
 
 @dataclass(slots=True)
@@ -99,6 +100,10 @@ def _load(records: UnitRecords) -> None:
         records.late_counts[late.day][late.arrived_at] = late.reading_count
     for revision in ReadingRevision.objects.filter(storage_unit_id=unit_id).order_by("id").iterator():
         records.revisions[revision.recorded_at.date()].append(revision)
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [unit_id])
+        for reading in map(SealedReading._make, cursor.fetchall()):
+            records.waiting[day_of(reading)].append(reading)
 
 
 def _readings(unit_id: int) -> Iterator[SealedReading]:
