@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from core.db.prepared import Prepared
+from customers.models import Membership
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
@@ -69,6 +70,11 @@ class Roles:
 def roles_of(user: User) -> Mapping[int, str]:
     """Return the user's role by customer id, for active customers. No query if `AccountBackend` loaded the user."""
     return _roles(user).effective
+
+
+def role_for_tokens(user: User, customer_id: int) -> Mapping[int, str]:
+    """Return the role that counts for the user's tokens by the customer's id, also if it waits for a second factor."""
+    return dict(Membership.objects.filter(user=user, customer=customer_id).values_list("customer_id", "role"))
 
 
 def customers_requiring_second_factor(user: User) -> frozenset[int]:

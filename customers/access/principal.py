@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 from uuid import UUID
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from core.scope import Scope
 from customers.access.actions import ACTIONS, ALL_PERMISSIONS, PUSH_TO_SOURCE, Action, Permission
-from customers.access.auth_backend import roles_of, staff_lacks_second_factor
+from customers.access.auth_backend import role_for_tokens, roles_of, staff_lacks_second_factor
 
 NOTHING = Scope.nothing()
 
@@ -37,15 +37,23 @@ class Rights:
     @classmethod
     def of_user(cls, user: User) -> Self:
         """Return the rights of an account. Two queries for staff who are not superusers."""
+        return cls._of_account(user, roles_of)
+
+    @classmethod
+    def of_creator(cls, user: User, customer_id: int) -> Self:
+        """Return the rights for one customer of the person who created a token.
+
+        Roles that wait for a second factor count: it is required of people who sign in, not of their tokens.
+        """
+        return cls._of_account(user, lambda creator: role_for_tokens(creator, customer_id))
+
+    @classmethod
+    def _of_account(cls, user: User, find_roles: Callable[[User], Mapping[int, str]]) -> Self:
         if not user.is_active:
             return cls({})
         if not user.is_staff:
-            return cls(roles_of(user))
-        return cls(roles_of(user), None if user.is_superuser else frozenset(user.get_all_permissions()))
-
-    def limited_to(self, customer_id: int) -> Self:
-        """Return the rights without the roles in other customers."""
-        return replace(self, roles={each: role for each, role in self.roles.items() if each == customer_id})
+            return cls(find_roles(user))
+        return cls(find_roles(user), None if user.is_superuser else frozenset(user.get_all_permissions()))
 
     @property
     def is_none(self) -> bool:

@@ -112,5 +112,5 @@ def _usable_permissions(token: ApiToken) -> frozenset[Permission]:
 
 def _principal_of(token: ApiToken) -> Principal:
     unit_ids = list(token.accessible_units.values_list("pk", flat=True)) if token.is_limited_to_units else None
-    creator = None if token.created_by is None else Rights.of_user(token.created_by).limited_to(token.customer_id)
+    creator = None if token.created_by is None else Rights.of_creator(token.created_by, token.customer_id)
     return Principal.of_token(token.pk, token.customer_id, token.permissions, unit_ids, creator, token.source_public_id)

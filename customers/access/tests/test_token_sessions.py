@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from customers.access.tokens import revoke
-from customers.models import ApiToken, StorageUnit
-from tests.factories import CustomerFactory, StorageUnitFactory, make_token
+from customers.models import ApiToken, Customer, StorageUnit
+from tests.factories import CustomerFactory, MembershipFactory, StorageUnitFactory, make_token
 from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,24 @@ def test_the_session_ends_when_the_token_expires(client: Client, unit: StorageUn
     sign_in(client, text)
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("role", ["viewer", "manager"])
+def test_a_second_factor_that_is_required_of_people_is_not_required_of_their_tokens(
+    client: Client, unit: StorageUnit, role: str
+) -> None:
+    """A wall display stays signed in, and can sign in, whether or not who created its token has a second factor."""
+    customer = unit.facility.customer
+    creator = MembershipFactory(customer=customer, role=role).user
+    _, text = make_token(customer, created_by=creator)
+    sign_in(client, text)
+
+    Customer.objects.filter(pk=customer.pk).update(requires_second_factor=True)
+
+    assert "Cold room" in client.get("/").content.decode()
+    client.post(reverse("logout"))
+    assert sign_in(client, text).status_code == 302
+    assert "Cold room" in client.get("/").content.decode()
 
 
 def test_an_admin_token_does_not_open_the_admin(client: Client, unit: StorageUnit) -> None:
