@@ -52,7 +52,7 @@ class CustomerAdmin(DeletesOnlyUnused[Customer], VersionedAdmin[Customer]):
     inlines = [MembershipInline]
     readonly_fields = ["public_id", "created_at", "updated_at"]
     fieldsets = [
-        (None, {"fields": ["customer_code", "name", "is_active", "requires_signatures"]}),
+        (None, {"fields": ["customer_code", "name", "is_active", "requires_reason", "requires_signatures"]}),
         (
             "Data sharing",
             {

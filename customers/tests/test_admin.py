@@ -72,6 +72,22 @@ def test_a_customer_filter_applies_even_if_there_are_too_many_choices(
     assert listed_rows(response) == [facility]
 
 
+def test_the_operator_decides_of_each_customer_what_its_people_must_do(staff: Client) -> None:
+    """Whether they state a reason for changes, and sign what they do about alarms: nobody else can decide it."""
+    customer = CustomerFactory()
+    url = reverse("admin:customers_customer_change", args=[customer.pk])
+    form = staff.get(url).context["adminform"].form
+    fields = {name: value for name, value in form.initial.items() if name in form.fields and value is not None}
+    inline = {f"memberships-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+
+    decided = {"requires_reason": "on", "requires_signatures": "on", "reason": "Agreed by contract."}
+    response = staff.post(url, {**fields, **inline, **decided})
+
+    assert response.status_code == 302
+    customer.refresh_from_db()
+    assert (customer.requires_reason, customer.requires_signatures) == (True, True)
+
+
 class TestDeleting:
     def test_rows_that_others_refer_to_cannot_be_deleted(self, staff: Client) -> None:
         unit = SensorFactory().storage_unit
