@@ -33,7 +33,8 @@ def invite(customer: Customer, email: str, role: str, *, by: User | None, now: d
     """Create an invitation, or renew the open one to this address; return it with the secret of its link."""
     # Without the lock two managers who invite the same address at once would get an error.
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    opened = Invitation.objects.filter(customer=customer, email__iexact=email, outcome="").first()
+    # Locked itself, so that an answer at the same time is not overwritten.
+    opened = Invitation.objects.select_for_update().filter(customer=customer, email__iexact=email, outcome="").first()
     invitation = opened or Invitation(customer=customer, email=User.objects.normalize_email(email))
     invitation.role = role
     invitation.invited_by = by

@@ -22,6 +22,7 @@ from customers.accounts.password_links import password_path, people_with_address
 from customers.models import Customer, Invitation, Membership
 from customers.tasks import send_password_links
 from tests.factories import PASSWORD, CustomerFactory, StaffFactory, UserFactory, make_token
+from tests.races import race
 from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -213,3 +214,23 @@ class TestForgottenPasswords:
         assert people_with_address(inactive.email) == []
         send_password_links([without.pk, inactive.pk, 0])
         assert mailoutbox == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", ["accept", "decline"])
+def test_inviting_an_address_does_not_undo_an_answer_at_the_same_time(customer: Customer, end: str) -> None:
+    """The answer remains on record, and the address has another invitation instead of the one that has ended."""
+    user = UserFactory(email=EMAIL)
+    invitation, _ = invitations.invite(customer, EMAIL, "viewer", by=None, now=timezone.now())
+
+    def answer_it() -> None:
+        if end == "accept":
+            invitations.accept(invitation, user, timezone.now())
+        else:
+            invitations.decline(invitation, timezone.now())
+
+    again, _ = race(answer_it, lambda: invitations.invite(customer, EMAIL, "operator", by=None, now=timezone.now()))
+
+    invitation.refresh_from_db()
+    assert invitation.outcome == {"accept": "accepted", "decline": "declined"}[end]
+    assert (again.pk != invitation.pk, again.outcome) == (True, "")
