@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "temperature_site.middleware.nul_characters.NulCharactersMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "customers.access.token_sessions.TokenSessionMiddleware",
     "customers.access.audit_actor.AuditActorMiddleware",
