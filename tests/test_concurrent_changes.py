@@ -145,6 +145,14 @@ class TestForms:
         saved = self.submit_after(manager, url, lambda: store_reading(unit), {"name": "Chiller"})
         assert saved.status_code == 302
 
+    @pytest.mark.parametrize("versions", ["[" * 100_000, "{", "[]", "1" * 10_000])
+    def test_versions_that_cannot_be_read_are_those_of_a_form_without(
+        self, manager: Client, unit: StorageUnit, versions: str
+    ) -> None:
+        url = reverse("settings-unit", args=[unit.facility.customer.public_id, unit.public_id])
+        saved = self.submit_after(manager, url, lambda: None, {"name": "Chiller", "version": versions})
+        assert saved.status_code == 302
+
     def test_limits_changed_meanwhile_are_shown(self, manager: Client, unit: StorageUnit) -> None:
         url = reverse("settings-unit-limits", args=[unit.facility.customer.public_id, unit.public_id])
         choose = lambda: UnitLimits.objects.create(storage_unit=unit, profile=None, high_warning_c=7.0)  # noqa: E731

@@ -130,7 +130,7 @@ def _version(value: object) -> str:
 def _parsed(text: object) -> Mapping[str, object]:
     try:
         parsed = json.loads(str(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

@@ -34,6 +34,9 @@ from customers.accounts.sign_in_events import record_token_sign_in
 from customers.tasks import send_password_links
 from customers.web.forms import AddressForm, SignInForm
 
+# Of the ids of sessions: Python converts no text of more than some thousand digits.
+MAX_ID_DIGITS = 18
+
 
 class SignIn(auth_views.LoginView):
     """Sign in with name and password, or customer code and token. Responds with 429 after too many attempts."""
@@ -148,8 +151,8 @@ def sessions_page(request: HttpRequest) -> HttpResponse:
     assert user is not None  # noqa: S101  refused above
     if request.method == "POST":
         session = request.POST.get("session", "")
-        if session.isdecimal():
-            ended = end_session(user, int(session))
+        if session:
+            ended = session.isdecimal() and len(session) <= MAX_ID_DIGITS and end_session(user, int(session))
             messages.success(request, "Session ended." if ended else "This session had ended already.")
         else:
             end_other_sessions(request, user)

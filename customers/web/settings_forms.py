@@ -35,6 +35,8 @@ def save_theme(response: HttpResponse, theme: str, *, is_secure: bool) -> None:
 
 
 NAME_MAX_LENGTH = 200
+# As over the REST API.
+FIRST_YEAR_TOO_LATE = 9_000
 # The same number in every scale; no cold store is that warm.
 COLDEST = {"C": -273.15, "F": -459.67, "K": 0.0}
 WARMEST = 1_000.0
@@ -84,6 +86,8 @@ class TokenForm(forms.Form):
         day = self.cleaned_data["expires_on"]
         if day is None:
             return None
+        if day.year >= FIRST_YEAR_TOO_LATE:
+            raise forms.ValidationError(f"The last day must be before the year {FIRST_YEAR_TOO_LATE}.")
         expires_at = datetime.combine(day, time(), UTC) + timedelta(days=1)
         if expires_at <= timezone.now():
             raise forms.ValidationError("The last day must not be in the past.")

@@ -150,7 +150,7 @@ def _filter(request: HttpRequest, scope: Scope, customer: Customer | None = None
     if customer is None and query.get("customer"):
         customer = get_object_or_404(Customer.objects.visible_to(scope), customer_code=query["customer"])
     text, since, until = (
-        query.get("text", "").strip().replace("\0", "")[:MAX_TEXT],
+        query.get("text", "").strip()[:MAX_TEXT],
         _day(query, "since"),
         _day(query, "until"),
     )
@@ -171,6 +171,9 @@ def _day(query: Mapping[str, str], name: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidFilterError(f"{name} must be a date such as 2026-03-29.") from error
+    if not 1900 <= day.year <= 9000:
+        raise InvalidFilterError(f"{name} must be between the years 1900 and 9000.")
+    return day

@@ -191,8 +191,13 @@ def test_the_export_has_every_column_and_is_itself_recorded(manager: Client, uni
 
 
 @pytest.mark.parametrize("name", ["trail", "trail-csv"])
-def test_a_day_that_is_none_is_refused(manager: Client, name: str) -> None:
-    assert manager.get(reverse(name), {"since": "yesterday"}).status_code == 400
+@pytest.mark.parametrize(
+    "query",
+    [{"since": "yesterday"}, {"until": "9999-12-31"}, {"until": "0001-01-01", "text": "anna"}],
+    ids=["no day", "no day follows", "no day precedes"],
+)
+def test_a_day_that_is_none_is_refused(manager: Client, name: str, query: dict[str, str]) -> None:
+    assert manager.get(reverse(name), query).status_code == 400
 
 
 def test_a_persons_history_has_what_happened_to_them_and_what_they_did(manager: Client, customer: Customer) -> None:
