@@ -60,7 +60,7 @@ def confirm_passkey(user: User, subject: bytes, sent_back: str, credential: Mapp
     try:
         auth.parse_authentication_response(credential)
         auth.get_server().authenticate_complete(state, auth.get_credentials(user), credential)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, KeyError) as error:  # KeyError: without an id
         raise NotConfirmed("The passkey is not one of your account, or did not ask for a PIN or a finger.") from error
     if not claim_key(uuid.uuid5(_NAMESPACE, nonce.hex())):
         raise NotConfirmed("This confirmation was already used. Use the passkey again.")

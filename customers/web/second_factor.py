@@ -5,6 +5,7 @@ They are for people: a token has no account. What is guessed on them counts as a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 
@@ -12,7 +13,7 @@ from allauth.account.internal.stagekit import unstash_login
 from allauth.mfa.base.views import AuthenticateView
 from django import forms
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.utils import timezone
 from typing_extensions import override
 
@@ -23,17 +24,29 @@ from customers.accounts.sign_in_events import record_second_factor_failure
 from customers.web.account import too_many_requests
 
 View = Callable[..., HttpResponseBase]
+TEXT = "text/plain; charset=utf-8"
 
 
 def for_people(view: View) -> View:
-    """Refuse visitors who are signed in with a token."""
+    """Refuse visitors who are signed in with a token, and answers that no passkey gives."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         refuse_unless(not isinstance(request.user, TokenVisitor))
+        if request.method == "POST" and not _is_readable(request.POST.get("credential", "")):
+            return HttpResponseBadRequest("The passkey's answer cannot be read.", content_type=TEXT)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def _is_readable(answer: str) -> bool:
+    """Return whether django-allauth can check a passkey's answer, if there is one: it fails for some others."""
+    try:
+        credential = json.loads(answer) if answer else None
+    except (ValueError, RecursionError):
+        return False
+    return not isinstance(credential, dict) or "rawId" in credential
 
 
 def throttled(view: View) -> View:

@@ -91,6 +91,15 @@ def test_a_page_offers_a_passkey_to_those_who_have_one(browser: Client, alarm: A
     assert "Sign with a passkey" in browser.get(page).content.decode()
 
 
+@pytest.mark.parametrize("answer", ["{}", '{"rawId": 1}', '{"id": "YQ", "response": {}}', "[" * 5_000])
+def test_what_no_passkey_answers_signs_nothing(
+    browser: Client, alarm: Alarm, passkey: SoftwarePasskey, answer: str
+) -> None:
+    form = confirmed(passkey, ask(browser, alarm, FORM), FORM) | {"acknowledge-credential": answer}
+    send(browser, alarm, form)
+    assert not AlarmSignature.objects.exists()
+
+
 def test_a_confirmation_is_used_once(browser: Client, alarm: Alarm, passkey: SoftwarePasskey) -> None:
     form = confirmed(passkey, ask(browser, alarm, FORM), FORM)
     send(browser, alarm, form)

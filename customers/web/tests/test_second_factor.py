@@ -163,6 +163,20 @@ def test_a_token_has_no_second_factor(client: Client) -> None:
     assert {client.get(reverse(page)).status_code for page in PAGES} == {403}
 
 
+@pytest.mark.parametrize(
+    "answer", ["[" * 100_000, "{", "{}", "null", "[]", '{"rawId": 1}', '{"rawId": "YQ", "response": {}}']
+)
+@pytest.mark.parametrize("page", ["mfa_login_webauthn", "mfa_authenticate", "mfa_reauthenticate_webauthn"])
+def test_what_no_passkey_answers_is_refused(client: Client, person: User, secret: str, page: str, answer: str) -> None:
+    if page == "mfa_reauthenticate_webauthn":
+        client.force_login(person)
+    elif page == "mfa_authenticate":
+        sign_in(client, person)
+    response = client.post(reverse(page), {"credential": answer})
+    assert response.status_code in (200, 302, 400)
+    assert get_user(client).is_authenticated is (page == "mfa_reauthenticate_webauthn")
+
+
 class TestRequiredSecondFactor:
     @pytest.fixture
     def customer(self) -> Customer:
@@ -257,6 +271,14 @@ class TestSessions:
         sign_in(client, person)
         client.post(reverse("sessions"))
         assert (get_user(phone).is_authenticated, get_user(client).is_authenticated) == (False, True)
+
+    @pytest.mark.parametrize("unknown", ["0", "9" * 20, "9" * 5_000, "\u0663", "all"])
+    def test_a_session_that_is_none_ends_nothing(
+        self, client: Client, phone: Client, person: User, unknown: str
+    ) -> None:
+        sign_in(client, person)
+        assert client.post(reverse("sessions"), {"session": unknown}).status_code == 302
+        assert (get_user(phone).is_authenticated, get_user(client).is_authenticated) == (True, True)
 
     def test_sessions_of_others_are_out_of_reach(self, client: Client, phone: Client) -> None:
         client.force_login(UserFactory())
