@@ -23,6 +23,9 @@ from customers.access.tokens import is_demo_token, possible_hashes
 from customers.models import ApiToken
 
 TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
+RENEWED_AT_KEY = "renewed_at"
+# So that not every page causes a write.
+MAX_PRECISION_SECONDS = 86_400
 
 
 class TokenVisitor(AnonymousUser):
@@ -85,7 +88,15 @@ def visitor_of(request: HttpRequest, now: datetime) -> TokenVisitor | None:
     if principal.rights is not None and principal.rights.is_none:
         request.session.flush()
         return None
+    _renew(request, now)
     return TokenVisitor(token, principal)
+
+
+def _renew(request: HttpRequest, now: datetime) -> None:
+    """Let the session in use begin its lifetime of SESSION_SECONDS again: nobody signs a wall display in every week."""
+    precision_seconds = min(MAX_PRECISION_SECONDS, settings.SESSION_COOKIE_AGE / 10)
+    if now.timestamp() - request.session.get(RENEWED_AT_KEY, 0.0) >= precision_seconds:
+        request.session[RENEWED_AT_KEY] = now.timestamp()
 
 
 class TokenSessionMiddleware:

@@ -73,6 +73,9 @@ class TestIdleSessions:
             client.post(reverse("logout"))
             client.post(reverse("login"), {"username": token.customer.customer_code, "password": text})
         assert self.is_signed_in(client, 48, REFRESH)
+        # Beyond the lifetime of a session that is not used.
+        assert all(self.is_signed_in(client, 24 * day, REFRESH) for day in (15, 28, 41))
+        assert not self.is_signed_in(client, 24 * 56, REFRESH)
 
 
 class TestNotices:
