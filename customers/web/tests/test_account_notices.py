@@ -54,6 +54,12 @@ class TestIdleSessions:
         assert self.is_signed_in(client, 23.8)
         assert not self.is_signed_in(client, 36)
 
+    def test_no_activity_extends_the_session_beyond_its_lifetime(self, client: Client, settings: Settings) -> None:
+        """Whoever uses the site every day confirms who they are every two weeks."""
+        lifetime_hours = settings.SESSION_COOKIE_AGE // 3600
+        assert all(self.is_signed_in(client, hours) for hours in range(6, lifetime_hours, 6))
+        assert not self.is_signed_in(client, lifetime_hours + 1)
+
     def test_a_page_that_refreshes_itself_is_no_activity(self, client: Client) -> None:
         assert self.is_signed_in(client, 11.9, REFRESH)
         with time_machine.travel(NOON + timedelta(hours=11.95), tick=False):
@@ -62,7 +68,7 @@ class TestIdleSessions:
 
     def test_a_session_of_an_earlier_version_goes_on(self, client: Client) -> None:
         session = client.session
-        del session["seen_at"]
+        del session["seen_at"], session["began_at"]
         session.save()
         assert self.is_signed_in(client, 24)
         assert not self.is_signed_in(client, 36.1)
