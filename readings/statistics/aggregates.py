@@ -71,8 +71,12 @@ class Grouping:
 
     @property
     def finest(self) -> Bucket | None:
-        """The unit of time requested from the roll-ups; coarser ones follow from it."""
-        return next(iter(self.buckets), None)
+        """The unit of time requested from the roll-ups; coarser ones follow from it: from days, if weeks and months do.
+
+        A week may lie in two months.
+        """
+        buckets = self.buckets
+        return Bucket.DAY if buckets == [Bucket.WEEK, Bucket.MONTH] else next(iter(buckets), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ class _Groups:
     def __init__(self, grouping: Grouping) -> None:
         self._by = grouping.by
         self._buckets = grouping.buckets
+        self._finest = grouping.finest
         self._numbers: dict[tuple[object, ...], int] = {}
         self._unit_refs: list[UnitRef] = []
         self._unit_counts: Counter[int] = Counter()
@@ -177,23 +182,28 @@ class _Groups:
         self, keys: Iterable[Key], codes: dict[int, str], time_range: TimeRange
     ) -> Mapping[tuple[object, ...], float]:
         """Return the time that each sensor's group should cover: its part of `time_range`."""
-        parts = {zone: dict(self._parts(time_range, zone)) for zone in {ref.zone for ref in self._unit_refs}}
-        return {
-            self._order(key, codes[key.sensor_id]): parts[self._unit_refs[key.group].zone][key.bucket]
-            for key in keys
-            if key.sensor_id is not None
-        }
+        seconds: dict[ZoneInfo, dict[tuple[datetime, ...], float]] = {}
+        for unit_ref in {ref.zone: ref for ref in self._unit_refs}.values():
+            of_zone = seconds.setdefault(unit_ref.zone, defaultdict(float))
+            for bucket, part_seconds in self._parts(time_range, unit_ref.zone):
+                of_zone[self._instants(bucket, unit_ref)] += part_seconds
+        found: dict[tuple[object, ...], float] = {}
+        for key in keys:
+            unit_ref = self._unit_refs[key.group]
+            if key.sensor_id is not None:
+                of_key = seconds[unit_ref.zone][self._instants(key.bucket, unit_ref)]
+                found[self._order(key, codes[key.sensor_id])] = of_key
+        return found
 
     def _parts(self, time_range: TimeRange, zone: ZoneInfo) -> Iterator[tuple[Period | None, float]]:
         """Yield the units of time that `time_range` touches, or None without any, with the seconds of their parts."""
-        finest = self._buckets[0] if self._buckets else None
-        parts = periods(time_range, finest, zone) if finest else [(None, time_range)]
+        parts = periods(time_range, self._finest, zone) if self._finest else [(None, time_range)]
         for bucket, part in parts:
             yield bucket, (part.end - part.start).total_seconds()
 
     def _order(self, key: Key, code: str | None) -> tuple[object, ...]:
         by, unit_ref = self._by, self._unit_refs[key.group]
-        order: list[object] = [start.astimezone(UTC) for start in self._starts(key.bucket, unit_ref).values()]
+        order: list[object] = [*self._instants(key.bucket, unit_ref)]
         if GroupBy.FACILITY in by:
             order += [unit_ref.facility_name, unit_ref.facility_id]
         if GroupBy.UNIT in by:
@@ -201,6 +211,9 @@ class _Groups:
         if key.sensor_id is not None:
             order += [code, key.sensor_id]
         return tuple(order)
+
+    def _instants(self, found: Period | None, unit_ref: UnitRef) -> tuple[datetime, ...]:
+        return tuple(start.astimezone(UTC) for start in self._starts(found, unit_ref).values())
 
     def _starts(self, found: Period | None, unit_ref: UnitRef) -> dict[str, datetime]:
         return {bucket.value: _start(found, bucket, unit_ref) for bucket in self._buckets}

@@ -184,6 +184,25 @@ def test_each_grouping(
         assert "mkt" not in response[0]["metrics"]
 
 
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_week_in_two_months_is_a_group_in_each(client: APIClient, unit: StorageUnit, is_settled: bool) -> None:
+    """A reading of October never counts for September, whatever else readings are grouped by."""
+    wednesday = datetime(2026, 9, 30, tzinfo=UTC)
+    store_readings(unit, [1.0] * 24 + [3.0] * 12, start=wednesday, every=HOUR)
+    store_reading(unit, None, wednesday + 36 * HOUR)
+    if is_settled:
+        refresh()
+    period: dict[str, Any] = {"start_date": "2026-09-28", "end_date": "2026-10-04"}
+    for more in ([], ["unit"], ["sensor"]):
+        rows = groups(client, group_by=["week", "month", *more], aggregations=["max", "count", "coverage"], **period)
+        assert [(row["group_key"]["week"], row["group_key"]["month"]) for row in rows] == [
+            ("2026-09-28T00:00:00Z", "2026-09-01T00:00:00Z"), ("2026-09-28T00:00:00Z", "2026-10-01T00:00:00Z"),
+        ]  # fmt: skip
+        assert [tuple(row["metrics"].values())[:3] for row in rows] == [
+            (1.0, 24, pytest.approx(1 / 3)), (3.0, 13, pytest.approx(0.5 / 4)),
+        ]  # fmt: skip
+
+
 def covered(rows: Json) -> list[tuple[float, float]]:
     return [(row["metrics"]["coverage"], row["metrics"]["mean_temperature"]) for row in rows]
 
