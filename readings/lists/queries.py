@@ -97,11 +97,12 @@ class Listing:
     ) -> list[Row]:
         """Return at most `limit` rows, newest first, after the cursor (before it, if it is backwards) and the offset.
 
-        `counted` is the number of rows in all, if known: then a short page is known to be complete.
+        `counted` is the number of rows in all, if known: then a short page is known to be complete. Not after a cursor:
+        readings above it may have been withdrawn since, so that its position says nothing of what is left.
         """
         rows: list[Row] = []
         a_second = counted.a_second if counted else None
-        passed = cursor.position if cursor else offset
+        passed = offset
         newest = self._newest()
         if offset >= LEAST_SKIPPED and newest is not None and cursor is None and self.wanted.has_only_times:
             newest, offset, a_second = self._skip_hours(newest, offset, a_second)
@@ -109,8 +110,7 @@ class Listing:
             rows = with_archived(
                 self.unit_refs, [(low, high)], partial(self._between, low, high, limit, offset, cursor)
             )
-            is_forwards = not (cursor and cursor.is_backwards)
-            is_whole = counted is not None and is_forwards and passed + len(rows) >= counted.total
+            is_whole = counted is not None and cursor is None and passed + len(rows) >= counted.total
             if is_all or is_whole or len(rows) == limit:
                 break
         return rows

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 
 from customers.models import Customer, StorageUnit
 from readings.lists.representation import ReadingSerializer
+from readings.storage.rollups import rebuild
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
@@ -25,6 +26,7 @@ from tests.factories import (
     sensor_of,
     store_reading,
     store_readings,
+    withdraw_readings,
 )
 from tests.responses import Json
 
@@ -121,6 +123,21 @@ def test_next_leads_through_the_whole_list_and_previous_back(
         back.append(client.get(back[-1]["previous"]).json())
     assert [page["items"] for page in reversed(back)] == [page["items"] for page in pages]
     assert [page["page"] for page in back] == [7, 6, 5, 4, 3, 2, 1]
+
+
+def test_withdrawn_readings_above_a_page_hide_none_below_it(client: APIClient, unit: StorageUnit) -> None:
+    """Following `next` misses nothing, although fewer readings are left than were passed already."""
+    store_readings(unit, range(10), start=START - timedelta(days=60))
+    store_readings(unit, range(10, 30), start=START - timedelta(days=20))
+    store_readings(unit, range(30, 70), start=START)
+    page = fetch(client, limit=60)
+    assert temperatures(page)[-1] == 10.0
+    withdraw_readings(unit, START, START + timedelta(days=1))
+    rebuild([unit.pk])
+    store_readings(unit, [9.5], start=START - timedelta(days=21))
+
+    rest = client.get(page["next"]).json()
+    assert temperatures(rest) == [9.5, *map(float, reversed(range(10)))]
 
 
 def test_a_full_last_page_has_no_next(client: APIClient, unit: StorageUnit) -> None:
