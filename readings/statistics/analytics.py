@@ -41,10 +41,13 @@ class Summary:
     def add(self, totals: Totals, set_temperature_c: float | None) -> None:
         """Add readings of units with this set temperature, None for none."""
         self.totals.add(totals)
-        if set_temperature_c is None or totals.min_c is None or totals.max_c is None:
+        if set_temperature_c is None:
             return
+        # Also of what was measured before, and is still valid.
         self._deviation_seconds += totals.weighted_seconds
         self._deviation_sum += totals.weighted_sum_c - set_temperature_c * totals.weighted_seconds
+        if totals.min_c is None or totals.max_c is None:
+            return
         low, high = totals.min_c - set_temperature_c, totals.max_c - set_temperature_c
         self.min_deviation_k = low if self.min_deviation_k is None else min(self.min_deviation_k, low)
         self.max_deviation_k = high if self.max_deviation_k is None else max(self.max_deviation_k, high)

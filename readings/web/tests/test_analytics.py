@@ -186,6 +186,17 @@ class TestDeviation:
         assert day["Mean deviation"] == f"−1.0{NBSP}K"  # (1 + 1 − 1 − 5) / 4
         assert (day["Lowest deviation"], day["Highest deviation"]) == (f"−5.0{NBSP}K", f"+1.0{NBSP}K")
 
+    def test_a_measurement_that_is_still_valid_deviates_as_the_mean_does(
+        self, member: Client, facility: Facility
+    ) -> None:
+        """Without a reading of its own, an hour has a mean, and so it has a mean deviation."""
+        unit = add_unit(facility, [], gap_limit_seconds=7200, set_temperature=5.0)
+        store_readings(unit, [8.0], start=MONDAY)
+        add_unit(facility, [6.0, 6.0], set_temperature=6.0)
+        hours = table_of(member, "analytics-deviation", interval="hour", **WEEK)
+        assert [hours[f"16 Nov, 0{hour}:00"]["Mean deviation"] for hour in (0, 1)] == [f"+1.5{NBSP}K"] * 2
+        assert hours["16 Nov, 01:00"]["Highest deviation"] == f"0.0{NBSP}K"
+
     def test_a_fahrenheit_units_deviation_is_in_fahrenheit(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
         day = table_of(member, "analytics-deviation", **WEEK)["Mon 16 Nov 2026"]
