@@ -122,12 +122,20 @@ def _comparison(filters: AnalyticsFilters) -> Table:
 
 
 def _unique_names(names: dict[int, str]) -> dict[int, str]:
-    """Return the names by owner id, numbered in the order of the ids where several are the same."""
-    counts: Counter[str] = Counter()
+    """Return the names by owner id, numbered in the order of the ids where several are the same.
+
+    A number that makes the name of another one is left out.
+    """
+    taken, numbers = set(names.values()), Counter[str]()
     unique: dict[int, str] = {}
     for owner, name in sorted(names.items()):
-        counts[name] += 1
-        unique[owner] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+        numbers[name] += 1
+        unique[owner] = name
+        if numbers[name] > 1:
+            while (numbered := f"{name} ({numbers[name]})") in taken:
+                numbers[name] += 1
+            unique[owner] = numbered
+            taken.add(numbered)
     return unique
 
 

@@ -226,6 +226,17 @@ class TestComparison:
         rows = table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)
         assert list(rows) == ["Room (2)", "Room"]
 
+    def test_a_number_never_makes_the_name_of_another_unit(self, member: Client, facility: Facility) -> None:
+        """Each unit has a row, also if people numbered some themselves."""
+        for temperature_c, name in enumerate(["Room", "Room", "Room (2)", "Room", "Room (2)"], 6):
+            add_unit(facility, [float(temperature_c)], name=name)
+        rows = table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)
+        means = {name: row["Time-weighted mean"] for name, row in rows.items()}
+        assert means == {
+            "Room": f"6.0{NBSP}°C", "Room (3)": f"7.0{NBSP}°C", "Room (2)": f"8.0{NBSP}°C",
+            "Room (4)": f"9.0{NBSP}°C", "Room (2) (2)": f"10.0{NBSP}°C",
+        }  # fmt: skip
+
     def test_only_the_largest_deviations_are_compared(
         self, member: Client, facility: Facility, monkeypatch: pytest.MonkeyPatch
     ) -> None:
