@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from alarms.limits.versions import EARLIEST_BACKDATED
@@ -45,7 +46,9 @@ def return_to_service(sensor: Sensor, *, by: str) -> None:
 
 def _save(sensor: Sensor, retired_at: datetime | None, by: str) -> None:
     sensor.retired_at = retired_at
-    sensor.save(update_fields=["retired_at"])
+    # Signals request what follows before the sensor is saved: a task must not find the requests without it.
+    with transaction.atomic():
+        sensor.save(update_fields=["retired_at"])
     logger.info(
         "sensor retired" if retired_at else "sensor returned to service",
         storage_unit_id=sensor.storage_unit_id,
