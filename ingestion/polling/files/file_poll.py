@@ -30,7 +30,7 @@ from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.polling.claims import source_leases
 from ingestion.polling.fetch import FetchedBody, FetchFailure
 from ingestion.polling.files.folder import Folder
-from ingestion.polling.files.store import MAX_LISTED, FileStore, StoredFile, is_wanted
+from ingestion.polling.files.store import MAX_READ, FileStore, StoredFile, is_wanted
 from ingestion.polling.source_poll import SourcePoll
 from ingestion.sources.file_places import FilePlace, parse_place
 
@@ -59,7 +59,7 @@ class FilePoll(SourcePoll):
         place = parse_place(self.source.ingestion_type, self.source.request_url)
         with ExitStack() as stack:
             store = _store(self.source, place, stack)
-            listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.path))[:MAX_LISTED]
+            listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.path))
             new = self._new(listed)
             is_out_of_time = False
             for file in new:
@@ -71,11 +71,14 @@ class FilePoll(SourcePoll):
             self.succeed(source, are_more=is_out_of_time, is_last=True)
 
     def _new(self, listed: list[StoredFile]) -> list[StoredFile]:
-        """Return the files to read now. Those that may still be written are noted for the next poll."""
+        """Return the files to read now, up to MAX_READ. Those that may still be written are noted for the next poll."""
         known = {file.path: file for file in SourceFile.objects.filter(source=self.source)}
         SourceFile.objects.filter(source=self.source, path__in=known.keys() - {file.path for file in listed}).delete()
-        new = []
+        new: list[StoredFile] = []
         for file in listed:
+            # Loaded files don't count: where they stay, they would keep newer ones from being read.
+            if len(new) >= MAX_READ:
+                break
             seen = known.get(file.path)
             is_same = seen is not None and (seen.size_bytes, seen.modified_at) == (file.size_bytes, file.modified_at)
             if seen is not None and is_same and seen.state in (SourceFile.State.LOADED, SourceFile.State.LEFT):

@@ -73,8 +73,8 @@ class Bucket:
             for page in pages:
                 for item in page.get("Contents", ()):
                     count += 1
-                    if count > MAX_LISTED * 10:
-                        raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED * 10:,} entries.")
+                    if count > MAX_LISTED:
+                        raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED:,} entries.")
                     name = item["Key"].removeprefix(self._prefix)
                     yield StoredFile(item["Key"], name, item["Size"], item["LastModified"])
 

@@ -75,8 +75,8 @@ class SftpServer:
         """Yield the folder's regular files. Raise FetchFailure."""
         try:
             for count, entry in enumerate(self._client.listdir_iter(self._place.folder)):
-                if count >= MAX_LISTED * 10:
-                    raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED * 10:,} entries.")
+                if count >= MAX_LISTED:
+                    raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED:,} entries.")
                 is_named_safely = "/" not in entry.filename and entry.filename not in (".", "..")
                 if stat.S_ISREG(entry.st_mode or 0) and is_named_safely:
                     path = f"{self._place.folder.rstrip('/')}/{entry.filename}"

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Protocol
 
-# A poll lists no more: the others are read once these are.
-MAX_LISTED = 10_000
+# A folder with more entries fails the poll.
+MAX_LISTED = 100_000
+# A poll reads no more files: the next one reads the others.
+MAX_READ = 10_000
 MAX_PATH_LENGTH = 1_000
 # Names that senders give to files that they are still writing.
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".writing", ".lock", "~")

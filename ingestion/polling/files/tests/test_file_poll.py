@@ -18,6 +18,7 @@ from pytest_django import Settings
 
 from ingestion.models import Delivery, Source, SourceFile
 from ingestion.polling.claims import claim_due, poll_now
+from ingestion.polling.files import file_poll
 from ingestion.polling.files.file_poll import MAX_FILE_INTERRUPTED, FilePoll
 from ingestion.polling.files.tests.file_servers import s3_server, write
 from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, private_key_text, serving
@@ -156,6 +157,19 @@ class TestFolder:
         interrupt_a_poll(source, monkeypatch)
 
         assert [counts(each)[0] for each in polled(source)] == [1]
+
+    def test_files_beyond_what_a_poll_reads_are_read_by_the_next_ones_though_the_others_stay(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A folder from which nothing is ever removed must not end being read once it is large."""
+        monkeypatch.setattr(file_poll, "MAX_READ", 2)
+        for number in range(5):
+            write(folder, f"F{number}.csv", table(number), minutes_ago=50 - number)
+
+        assert [len(polled(source)) for _ in range(4)] == [2, 2, 1, 0]
+
+        write(folder, "F9.csv", table(9), minutes_ago=5)
+        assert [Path(each.source_url).name for each in polled(source)] == ["F9.csv"]
 
     def test_a_trial_previews_the_newest_file_and_stores_nothing(self, folder: Path, source: Source) -> None:
         assert try_source(source).preview.error_reason == "not_found"
