@@ -74,8 +74,8 @@ class Received:
 class SourceClient(mqtt.Client):
     """A connection to a broker that is checked like every address that customers supply.
 
-    The network loop is a thread of its own; it hands each message to `hand_over`, which may block: the broker then
-    sends no more.
+    The network loop is a thread of its own; it hands each message to `hand_over`, which may block until `is_stopped`:
+    the broker then sends no more.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class SourceClient(mqtt.Client):
         self._tell = tell
         self._connected_at = self._last_message_at = 0.0
         self._may_be_backlog = self._is_accepted = False
+        self.is_stopped = False
         self.on_connect = self._connected
         self.on_disconnect = self._disconnected
         self.on_message = self._received
@@ -116,6 +117,8 @@ class SourceClient(mqtt.Client):
 
     def stop(self) -> None:
         """Disconnect. The broker keeps the session, and what was not acknowledged."""
+        # The thread that is waited for may itself be waiting for a message to be taken.
+        self.is_stopped = True
         self.disconnect()
         self.loop_stop()
 

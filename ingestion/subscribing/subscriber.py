@@ -75,7 +75,6 @@ class Subscriber:
     _told: Queue[tuple[int, str]] = field(default_factory=Queue)
     # Sources whose claim another subscriber has, as the thread that renews the claims has found.
     _lost: set[int] = field(default_factory=set)
-    _is_closing: bool = False
     _careful_until: float = 0.0
     # Why the database has refused a message by itself, each time.
     _refusals: dict[bytes, list[str]] = field(default_factory=dict)
@@ -161,7 +160,7 @@ class Subscriber:
 
     def _hand_over(self, received: Received) -> None:
         """Queue a message, in a connection's thread. While the queue is full it waits, and the broker sends no more."""
-        while not self._is_closing:
+        while not received.client.is_stopped:
             try:
                 self._queue.put(received, timeout=_WAIT_SECONDS)
             except Full:
@@ -241,7 +240,6 @@ class Subscriber:
         return True
 
     def _disconnect(self) -> None:
-        self._is_closing = True
         for each in list(self._subscriptions.values()):
             with suppress(OperationalError, InterfaceError):  # the claim expires
                 self._end(each)
@@ -249,7 +247,6 @@ class Subscriber:
         # Not acknowledged, so the broker sends them again.
         while not self._queue.empty():
             self._queue.get()
-        self._is_closing = False
 
 
 def _why(error: Exception) -> str:

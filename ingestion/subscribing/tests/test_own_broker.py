@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from django.conf import settings as site_settings
+from django.db import connection
 from pytest_django import Settings
 
 from core.db import clock
@@ -80,6 +83,41 @@ def test_nothing_is_lost_or_stored_twice_when_the_broker_restarts(own_broker: Ow
         wait_for("the source is well again", lambda: last_error() == "")
 
     assert RejectedRow.objects.count() == 0
+
+
+def test_a_source_is_paused_while_more_messages_wait_than_the_queue_holds(own_broker: OwnBroker) -> None:
+    """The thread of its connection waits for room in the queue, and must not be waited for in turn."""
+    source_of(own_broker)
+    served = subscriber.Subscriber(lambda: False, lambda: None, Queue(2))
+    served._begin_round()
+
+    def is_handed_over() -> bool:
+        own_broker.publish(rows(0, 1))
+        return not served._queue.empty()
+
+    wait_for("the session exists", is_handed_over)
+    own_broker.publish(rows(1, 20))
+    wait_for("the queue is full", served._queue.full)
+    Source.objects.update(is_paused=True)
+
+    following = threading.Thread(target=_with_own_connection(served._follow_sources), daemon=True)
+    following.start()
+    following.join(10)
+    has_ended = not following.is_alive()
+    served._disconnect()
+
+    assert has_ended
+    assert Source.objects.get().claim_id is None
+
+
+def _with_own_connection(run: Callable[[], None]) -> Callable[[], None]:
+    def ran() -> None:
+        try:
+            run()
+        finally:
+            connection.close()
+
+    return ran
 
 
 def test_each_source_belongs_to_one_subscriber_until_that_ends(own_broker: OwnBroker) -> None:
