@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import connection
 
 from core.crypto.encryption import SecretUnreadable
+from customers.models import CODE_MAX_LENGTH
 from ingestion.loading.undone_rows import taken_over_if_undone
 from ingestion.models import Delivery
 from ingestion.parsing.results import RejectedReading
@@ -91,7 +92,7 @@ def _save(
                 "source_id": delivery.source_id,
                 "delivery_id": delivery.pk,
                 "header": _storable(header),
-                "default_unit_code": default_unit_code,
+                "default_unit_code": _storable_code(default_unit_code),
                 "received_at": received_at,
                 "row_numbers": [row.row_number for row in rows],
                 "reasons": [row.reason.value for row in rows],
@@ -101,6 +102,12 @@ def _save(
                 "seen_counts": [count for _, count in once.values()],
             },
         )
+
+
+def _storable_code(code: str) -> str:
+    """Return a unit's code, "" if it is none: the sender may have named anything, and a replay must name no other."""
+    storable = _storable(code)
+    return storable if len(storable) <= CODE_MAX_LENGTH else ""
 
 
 def _storable(text: str) -> str:

@@ -65,6 +65,14 @@ def test_the_source_s_mapping_applies(client: APIClient, source: Source) -> None
     assert Reading.objects.get().temperature_c == -18.5
 
 
+def test_a_unit_that_is_too_long_for_a_code_is_rejected(client: APIClient, source: Source) -> None:
+    path = f"/api/v1/ingest/{source.public_id}?unit={'F' * 101}"
+    response = client.post(path, "time,temperature\n2026-11-23 10:00:00,4\n", content_type="text/csv")
+
+    assert counts(response) == (0, 0, 0, 1)
+    assert RejectedRow.objects.get().reason == "code_too_long"
+
+
 def test_the_same_body_again_is_the_same_outcome_and_no_delivery(client: APIClient, source: Source) -> None:
     first = send(client, source, CSV, "text/csv").json()
     again = send(client, source, CSV, "text/csv").json()
