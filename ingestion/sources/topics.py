@@ -60,6 +60,11 @@ def subscription(text: str) -> str:
     return "/".join("+" if level == UNIT_LEVEL else level for level in text.split("/"))
 
 
+def is_topic_of(topic: str, filters: Sequence[str]) -> bool:
+    """Return whether a topic matches one of the filters, and may be a topic at all."""
+    return "\0" not in topic and any(_matched(topic.split("/"), text.split("/")) is not None for text in filters)
+
+
 def unit_in(topic: str, filters: Sequence[str]) -> str:
     """Return the unit that a topic names by the first filter that it matches, "" if it names none."""
     for text in filters:

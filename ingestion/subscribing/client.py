@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -22,7 +22,7 @@ from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure, FetchLimits, Guard, connect_to
 from ingestion.models import Source
 from ingestion.sources.credentials import CredentialsKind
-from ingestion.sources.topics import parse_broker, subscription, unit_in
+from ingestion.sources.topics import is_topic_of, parse_broker, subscription, unit_in
 
 logger = structlog.get_logger(__name__)
 
@@ -115,6 +115,12 @@ class SourceClient(mqtt.Client):
         self.connect_async(host, port, KEEPALIVE_SECONDS)
         self.loop_start()
 
+    def unsubscribe_all_but(self, filters: Sequence[str]) -> None:
+        """End the subscriptions to other filters, which the broker would keep with the session."""
+        kept = {subscription(text) for text in filters}
+        if others := sorted({subscription(text) for text in self.source.topic_filters} - kept):
+            self.unsubscribe(others)
+
     def stop(self) -> None:
         """Disconnect. The broker keeps the session, and what was not acknowledged."""
         # The thread that is waited for may itself be waiting for a message to be taken.
@@ -181,10 +187,20 @@ class SourceClient(mqtt.Client):
             self._tell(self.source, f"The connection to the broker ended: {reason}.")
 
     def _received(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
+        if not self._is_wanted(message):
+            self.ack(message.mid, message.qos)
+            return
         now = time.monotonic()
         is_backlog = self._is_backlog(now)
         self._last_message_at = now
         self._hand_over(Received(self, message, timezone.now(), is_backlog))
+
+    def _is_wanted(self, message: mqtt.MQTTMessage) -> bool:
+        """Return whether its topic is one of the source's: the session also keeps the subscriptions it had before."""
+        try:
+            return is_topic_of(message.topic, self.source.topic_filters)
+        except UnicodeDecodeError:
+            return False  # a broker that follows the standard passes on no such topic
 
     def _is_backlog(self, now: float) -> bool:
         """Return whether the broker is still sending what it kept while there was no connection.

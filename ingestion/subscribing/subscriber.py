@@ -133,6 +133,8 @@ class Subscriber:
         }
         for pk, each in list(self._subscriptions.items()):
             if pk in self._lost or pk not in wanted or wanted[pk].updated_at != each.settings_of:
+                if pk in wanted:
+                    each.client.unsubscribe_all_but(wanted[pk].topic_filters)
                 self._end(each)
         self._lost.clear()
         for pk in wanted.keys() - self._subscriptions.keys():

@@ -120,6 +120,46 @@ def _with_own_connection(run: Callable[[], None]) -> Callable[[], None]:
     return ran
 
 
+def test_topics_that_no_longer_match_a_filter_are_not_stored(own_broker: OwnBroker) -> None:
+    """The broker keeps the subscriptions of a persistent session, also those that a source has no more."""
+    source = source_of(own_broker, default_unit_code="D")
+    with running():
+        wait_for("the session exists", lambda: is_subscribed(own_broker))
+        source.topic_filters = ["other/{unit}"]
+        source.save()
+
+        def is_stored() -> bool:
+            own_broker.publish({"other/G": row(5.5)})
+            return temperatures() >= {5.5}
+
+        wait_for("the new filter", is_stored)
+        own_broker.publish({"F/t": row(4.5)})
+        own_broker.publish({"other/H": row(6.5)})
+        wait_for("what was published last is stored", lambda: temperatures() >= {6.5})
+
+    assert temperatures() == {1, 5.5, 6.5}
+
+
+def row(temperature: float) -> str:
+    return json.dumps({"time": "2026-11-23T10:00:00Z", "temperature": temperature, "scale": "C"})
+
+
+def temperatures() -> set[float | None]:
+    return set(Reading.objects.values_list("temperature_c", flat=True))
+
+
+def test_a_topic_with_too_long_a_unit_is_kept_as_a_rejected_row_and_holds_up_no_other(own_broker: OwnBroker) -> None:
+    source_of(own_broker)
+    with running():
+        wait_for("the session exists", lambda: is_subscribed(own_broker))
+        own_broker.publish({f"{'F' * 101}/t": row(4.5), f"{'G' * 101}/t": "{]", "F/t": row(5.5)})
+        wait_for("the other one is stored", lambda: temperatures() >= {5.5})
+        wait_for("both are kept", lambda: RejectedRow.objects.count() == 2)
+
+    assert set(RejectedRow.objects.values_list("reason", flat=True)) == {"code_too_long", "invalid_json"}
+    assert 4.5 not in temperatures()
+
+
 def test_each_source_belongs_to_one_subscriber_until_that_ends(own_broker: OwnBroker) -> None:
     source = source_of(own_broker)
     with running():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import paho.mqtt.client as mqtt
 import pytest
 
+from ingestion.models import Source
 from ingestion.sources.topics import TopicError, check_filters, parse_broker, subscription, unit_in
+from ingestion.subscribing.client import Received, SourceClient
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,25 @@ from ingestion.sources.topics import TopicError, check_filters, parse_broker, su
 )
 def test_a_level_of_the_topic_names_the_unit(topic: str, filters: list[str], unit: str) -> None:
     assert unit_in(topic, filters) == unit
+
+
+@pytest.mark.parametrize(
+    ("topic", "is_wanted"),
+    [(b"stores/F1", True), (b"other/F1", False), (b"stores/\0", False), (b"stores/\xff", False)],
+)
+def test_only_topics_of_the_source_are_handed_over(
+    topic: bytes, is_wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are acknowledged, or a broker that sends what is no text would send it for ever."""
+    handed_over: list[Received] = []
+    acknowledged: list[int] = []
+    source = Source(topic_filters=["stores/{unit}"])
+    client = SourceClient(source, handed_over.append, lambda *_: None)
+    monkeypatch.setattr(client, "ack", lambda mid, _: acknowledged.append(mid))
+
+    client._received(client, None, mqtt.MQTTMessage(mid=7, topic=topic))
+
+    assert (len(handed_over), acknowledged) == ((1, []) if is_wanted else (0, [7]))
 
 
 def test_the_broker_sees_a_wildcard_in_its_place() -> None:
