@@ -72,6 +72,13 @@ class NextPage:
 
 def next_page(fetched: FetchedBody, url: str) -> NextPage | None:
     """Return the page after the response to `url`, None if it is the last one."""
+    try:
+        return _next_page(fetched, url)
+    except ValueError:  # of urllib.parse
+        return NextPage(problem="the address of its next page is invalid")
+
+
+def _next_page(fetched: FetchedBody, url: str) -> NextPage | None:
     target = _link_target(fetched.headers.get("link", ""))
     if target is None:
         members = _members(fetched)

@@ -114,6 +114,28 @@ def test_a_page_on_another_server_is_not_requested(source_of: Callable[..., Serv
     assert len(asked_of(source.server)) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"next": "http://[::1/readings?page=2"}, ""),
+        ({"next": "http://127.0.0.1:port/readings"}, ""),
+        ({"next": "http://127.0.0.1:99999999/readings"}, ""),
+        ({"next": "/read\0ings\r\nX: y"}, ""),
+        ({}, 'Link: <http://[/readings>; rel="next"\r\n'),
+    ],
+)
+def test_a_page_whose_address_is_none_is_told(
+    source_of: Callable[..., ServedSource], body: dict[str, object], headers: str
+) -> None:
+    data = json.dumps({"readings": [row(0)]} | body).encode()
+    source = source_of(answer(data, headers=f"Content-Type: application/json\r\n{headers}"), path="/readings")
+
+    delivery = polled_once(source)
+
+    assert (delivery.status, delivery.records_stored) == ("partial", 1)
+    assert source.cursor_at is None
+
+
 def test_a_page_that_leads_to_itself_ends_the_poll(source_of: Callable[..., ServedSource]) -> None:
     body = json.dumps({"readings": [row(0)], "next": "/readings"}).encode()
     source = source_of(answer(body, headers="Content-Type: application/json\r\n"), path="/readings")
