@@ -23,6 +23,9 @@ _MARGIN = timedelta(seconds=60)
 # If the server does not say how long a token is valid.
 _DEFAULT_SECONDS = 300
 _MAX_SECONDS = 30 * 86_400
+# Raised by oauthlib for a response without a token, or by what it does with members that have other types than the
+# standard says.
+_NO_TOKEN = (OAuth2Error, Warning, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def access_token(source: Source, credentials: Credentials, *, is_fresh: bool = False) -> str:
@@ -66,7 +69,7 @@ def _requested(source: Source, credentials: Credentials) -> tuple[str, int]:
         warnings.simplefilter("ignore")  # oauthlib warns of a scope that the server has changed
         try:
             issued = client.parse_request_body_response(answer, scope=scope)
-        except (OAuth2Error, Warning, ValueError) as error:
+        except _NO_TOKEN as error:
             raise FetchFailure("token_refused", "The token URL's response contains no access token.") from error
     token, seconds = str(issued.get("access_token") or ""), issued.get("expires_in")
     if not token or str(issued.get("token_type", "bearer")).lower() != "bearer":

@@ -127,6 +127,12 @@ class TestAccessTokens:
             json_answer('{"token_type": "Bearer"}'),
             json_answer('{"access_token": "a", "token_type": "mac"}'),
             json_answer("<html>"),
+            json_answer("null"),
+            json_answer("[]"),
+            json_answer("5"),
+            json_answer('{"access_token": "a", "scope": 5, "token_type": "mac"}'),
+            json_answer('{"access_token": "a", "expires_at": {}, "expires_in": 1e999, "token_type": "mac"}'),
+            json_answer("[" * 100000),
         ],
     )
     def test_a_refusal_fails_the_delivery_without_showing_the_secret(
