@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
@@ -144,13 +144,7 @@ class _Values:
             return str(_steps(instant, timedelta(seconds=1), is_end=is_end))
         zone = self.zone if placeholder.is_local else UTC
         time_format = placeholder.time_format or "%Y-%m-%dT%H:%M:%S" + ("" if placeholder.is_local else "Z")
-        # Rounded as the clock shows it: the end of a date is the next date.
-        shown = instant.astimezone(zone).replace(tzinfo=None)
-        step = _precision(time_format)
-        rounded = shown - (shown - _EPOCH.replace(tzinfo=None)) % step
-        if is_end and rounded < shown:
-            rounded += step
-        return rounded.replace(tzinfo=zone).strftime(time_format)
+        return _shown(instant, zone, time_format, is_end=is_end).strftime(time_format)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -159,6 +153,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _steps(instant: datetime, step: timedelta, *, is_end: bool) -> int:
     since_epoch = instant - _EPOCH
     return -(-since_epoch // step) if is_end else since_epoch // step
+
+
+def _shown(instant: datetime, zone: tzinfo, time_format: str, *, is_end: bool) -> datetime:
+    """Return what the clock shows, rounded outwards: the end of a date is the next date.
+
+    Without its offset, a time that a clock change repeats may be taken for either instant. It is moved out of the
+    repeated time unless both are outside the span.
+    """
+    local, step = instant.astimezone(zone), _precision(time_format)
+    rounded = _rounded(local.replace(tzinfo=None), step, is_end=is_end)
+    if set(_DIRECTIVE.findall(time_format)) & {"z", "Z"}:
+        return rounded.replace(tzinfo=zone, fold=local.fold)
+    first, last = sorted(rounded.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if is_end and first < instant:
+        rounded = _rounded(rounded + (last - first), step, is_end=True)
+    elif not is_end and last > instant:
+        rounded = _rounded(rounded - (last - first), step, is_end=False)
+    return rounded.replace(tzinfo=zone)
+
+
+def _rounded(shown: datetime, step: timedelta, *, is_end: bool) -> datetime:
+    rounded = shown - (shown - _EPOCH.replace(tzinfo=None)) % step
+    return rounded + step if is_end and rounded < shown else rounded
 
 
 def _precision(time_format: str) -> timedelta:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestion.sources.url_template import (
@@ -23,6 +23,7 @@ from ingestion.sources.url_template import (
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+BERLIN = ZoneInfo("Europe/Berlin")
 BETWEEN = "https://feeds.example/readings?from={since}&to={until}"
 LOOK_BACK = "https://feeds.example/readings?hours={hours}"
 
@@ -142,6 +143,34 @@ def test_a_url_covers_every_instant_of_its_window(since: datetime, span: timedel
     assert datetime.fromisoformat(query["from"][0]) <= window.since
     assert datetime.fromisoformat(query["to"][0]) >= window.until
     assert float(query["hours"][0]) * 3600 >= span.total_seconds() - 1e-6
+
+
+@given(
+    instants,
+    spans,
+    st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H", "%Y-%m-%d"]),
+    st.booleans(),
+)
+@example(datetime(2026, 10, 25, 0, 31, tzinfo=UTC).astimezone(BERLIN), timedelta(minutes=59), "%Y-%m-%d %H:%M", True)
+@example(datetime(2026, 10, 25, 0, 31, tzinfo=UTC).astimezone(BERLIN), timedelta(minutes=9), "%Y-%m-%d %H:%M", False)
+@example(datetime(2026, 10, 25, 1, 5, tzinfo=UTC).astimezone(BERLIN), timedelta(minutes=9), "%Y-%m-%d %H:%M", False)
+@example(datetime(2026, 3, 29, 0, 5, tzinfo=UTC).astimezone(BERLIN), timedelta(minutes=9), "%Y-%m-%d %H", False)
+def test_local_times_cover_the_window_whichever_of_repeated_hours_they_are_taken_for(
+    since: datetime, span: timedelta, time_format: str, has_offset: bool
+) -> None:
+    """A system may take 02:30 on the day when the clocks go back for either instant."""
+    window = Window(since.astimezone(UTC), since.astimezone(UTC) + span)
+    zone = since.tzinfo
+    assert isinstance(zone, ZoneInfo)
+    written = f"{time_format} %z" if has_offset else time_format
+
+    url = render_url(f"/?from={{since_local:{written}}}&to={{until_local:{written}}}", window, window.until, zone.key)
+
+    query = parse_qs(urlsplit(url).query)
+    begins, ends = (datetime.strptime(query[name][0], written) for name in ("from", "to"))  # noqa: DTZ007
+    for fold in (0, 1):
+        assert (begins if has_offset else begins.replace(tzinfo=zone, fold=fold)).astimezone(UTC) <= window.since
+        assert (ends if has_offset else ends.replace(tzinfo=zone, fold=fold)).astimezone(UTC) >= window.until
 
 
 @pytest.mark.parametrize(
