@@ -109,6 +109,7 @@ def poll_group(claims: Sequence[Claim]) -> list[Claim]:
             for poll in load_small(polls):
                 group.finish(poll)
         for poll in group.waiting.values():
+            poll.leave_planned()
             group.leave(replace(poll.claim, is_slow=True))
         for poll in group.later:
             group.finish(poll)

@@ -27,7 +27,7 @@ from ingestion.polling.claims import source_leases
 from ingestion.polling.conditional import conditions_of, note_validators
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
 from ingestion.polling.pages import MAX_PAGES, next_page
-from ingestion.polling.progress import Delivered, advance, look_back, note_look
+from ingestion.polling.progress import Delivered, LookBack, advance, forget_look, look_back, note_look
 from ingestion.polling.request import (
     SourceMisconfigured,
     body_template,
@@ -74,6 +74,9 @@ class HttpPoll(SourcePoll):
     # Of the only request, if it was sent in advance; see `ingestion.polling.group`.
     outcome: Outcome | None = None
     planned: list[tuple[PlannedRequest, ...]] | None = None
+    # Whether it looks back for late units, and when the source was last looked through before.
+    look: LookBack | None = None
+    looked_back_before: datetime | None = None
 
     @property
     def is_simple(self) -> bool:
@@ -84,6 +87,11 @@ class HttpPoll(SourcePoll):
         """Plan the requests of this poll; return whether it is a single one. Raise what planning raises."""
         self.planned = self._parts()
         return len(self.planned) == 1 and len(self.planned[0]) == 1
+
+    def leave_planned(self) -> None:
+        """Leave what was planned to another poll, which plans it again."""
+        if self.planned is not None and self.source.cursor_at is not None and requested_names(self.source):
+            forget_look(self.source, self.look, self.looked_back_before)
 
     def fetch_first(self) -> FetchedBody:
         """Send the first planned request; uses no database. Raise what `request_source` raises."""
@@ -127,7 +135,8 @@ class HttpPoll(SourcePoll):
         if cursor_at is None or not requested_names(self.source):
             return cursor_at
         begins_at = min(cursor_at, self.started_at) - overlap
-        look = look_back(self.source, begins_at, self.started_at)
+        self.looked_back_before = self.source.looked_back_at
+        self.look = look = look_back(self.source, begins_at, self.started_at)
         note_look(self.source, look, look.since if look else begins_at, self.started_at)
         # Not earlier than max_hours, which the overlap must not exceed.
         return look.since + overlap if look else cursor_at

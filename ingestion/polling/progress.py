@@ -85,6 +85,15 @@ def note_look(source: Source, look: LookBack | None, begins_at: datetime, now: d
         Source.objects.filter(pk=source.pk).update(looked_back_at=now)
 
 
+def forget_look(source: Source, look: LookBack | None, looked_back_at: datetime | None) -> None:
+    """Take back what `note_look` recorded, as the poll is left to another one: `looked_back_at` is what was before."""
+    if look is not None:
+        SourceUnit.objects.filter(pk__in=look.unit_ids).update(looked_at=None)
+    if source.looked_back_at != looked_back_at:
+        source.looked_back_at = looked_back_at
+        Source.objects.filter(pk=source.pk).update(looked_back_at=looked_back_at)
+
+
 class Delivered(NamedTuple):
     """What a source delivered in a complete response from `since` on: the newest instants of its units, by their ids.
 

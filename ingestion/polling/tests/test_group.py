@@ -5,25 +5,29 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from celery import Task, current_app
 from kombu.exceptions import OperationalError
 
 from core.leases import Claim
-from ingestion.models import Delivery, IngestionType, Source
+from ingestion.models import Delivery, IngestionType, Source, SourceUnit
+from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
 from ingestion.polling.claims import claim_due, claim_now
 from ingestion.polling.fetch import FetchedBody
 from ingestion.polling.group import poll_group
 from ingestion.polling.http_poll import HttpPoll
-from ingestion.polling.tests.polling import ServedSource, in_turn, json_answer
+from ingestion.polling.poll import poll
+from ingestion.polling.tests.polling import ServedSource, asked_of, in_turn, json_answer
 from ingestion.polling.tests.scripted_server import Visit, answer
 from ingestion.tasks import GROUP_SIZE, poll_source, poll_sources, send_due_sources
-from tests.factories import SourceFactory
+from tests.factories import SourceFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
+HOUR = timedelta(hours=1)
 ONE_ROW = json_answer(json_body(json_row()))
 
 
@@ -74,6 +78,28 @@ def test_a_hanging_source_is_left_to_the_slow_queue(
     assert states(hanging, quick) == [(0, True), (0, False)]
     assert (hanging.polls_begun, quick.polls_begun) == (0, 0)
     assert statuses() == ["success"]
+
+
+def test_a_slow_look_for_late_units_is_left_to_the_slow_queue_as_well(
+    source_of: Callable[..., ServedSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look brings more than other polls, so it may be the only slow one: it must not be given up each time."""
+    monkeypatch.setattr("ingestion.polling.group.SLOW_SECONDS", 0.5)
+    source = source_of(
+        in_turn(lambda visit: visit.hang(), ONE_ROW), cursor_at=NOON, overlap_seconds=0, looked_back_at=NOON - 9 * HOUR
+    )
+    late = StorageUnitFactory(facility__customer=source.customer)
+    unit = SourceUnit.objects.create(source=source, storage_unit=late, complete_until=NOON - 30 * HOUR)
+
+    [left_over] = poll_group([claim_now(source)])
+
+    unit.refresh_from_db()
+    source.refresh_from_db()
+    assert (unit.looked_at, source.looked_back_at) == (None, NOON - 9 * HOUR)
+    poll(left_over)
+    unit.refresh_from_db()
+    assert asked_of(source.server) == ["/current?hours=30.0"] * 2
+    assert unit.looked_at is not None
 
 
 def test_an_internal_error_does_not_keep_the_others_from_being_loaded(
