@@ -24,6 +24,8 @@ class Folder:
     def __init__(self, place: FilePlace) -> None:
         """Raise SourceMisconfigured if the folder is not allowed."""
         self._folder = _allowed(Path(place.folder))
+        # By their paths, those of listed files as the system knows them.
+        self._names: dict[str, str] = {}
 
     def list(self) -> Iterator[StoredFile]:
         """Yield the folder's regular files. Raise FetchFailure."""
@@ -31,7 +33,9 @@ class Folder:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
-                        yield _described(entry)
+                        file = _described(entry)
+                        self._names[file.path] = entry.name
+                        yield file
         except OSError as error:
             raise _not_readable("The folder", error) from error
 
@@ -39,7 +43,8 @@ class Folder:
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:
         """Open a listed file. Raise FetchFailure, also if it has been replaced by a link."""
         try:
-            descriptor = os.open(self._folder / file.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            name = self._names.get(file.path, file.name)
+            descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise _not_readable(file.name, error) from error
         with os.fdopen(descriptor, "rb") as opened:
@@ -50,7 +55,17 @@ class Folder:
 
 def _described(entry: os.DirEntry[str]) -> StoredFile:
     status = entry.stat(follow_symlinks=False)
-    return StoredFile(entry.path, entry.name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+    path = Path(entry.path).with_name(_shown(entry.name))
+    return StoredFile(str(path), path.name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _shown(name: str) -> str:
+    """Return a file's name as text that can be stored: like a CSV line, it is cp1252 if it is not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("cp1252", "replace")
+    return name
 
 
 def _allowed(folder: Path) -> Path:
