@@ -13,6 +13,7 @@ from typing import IO, Self, cast
 
 import paramiko
 from django.conf import settings
+from paramiko.pkey import UnknownKeyType
 
 from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure, FetchLimits, Guard, connect_to
@@ -21,6 +22,9 @@ from ingestion.polling.files.store import MAX_LISTED, StoredFile
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import FilePlace
+
+# SFTPError is none of SSH: what arrives is no SFTP, for example a line that a login script prints.
+_FAILURES = (paramiko.SSHException, paramiko.SFTPError, OSError, EOFError, UnicodeDecodeError)
 
 
 class SftpServer:
@@ -41,7 +45,7 @@ class SftpServer:
         self._transport.banner_timeout = self._transport.auth_timeout = settings.SOURCE_READ_SECONDS
         try:
             self._sign_in(source, expected)
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except _FAILURES as error:
             self._transport.close()
             raise _failure(place.host, error) from error
         except BaseException:
@@ -82,7 +86,7 @@ class SftpServer:
                     path = f"{self._place.folder.rstrip('/')}/{entry.filename}"
                     modified_at = datetime.fromtimestamp(entry.st_mtime or 0, UTC)
                     yield StoredFile(path, entry.filename, entry.st_size or 0, modified_at)
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except _FAILURES as error:
             raise _failure(self._place.host, error) from error
 
     @contextmanager
@@ -92,7 +96,7 @@ class SftpServer:
             with self._client.open(file.path, "rb") as opened:
                 opened.prefetch(file.size_bytes)
                 yield cast("IO[bytes]", opened)
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except _FAILURES as error:
             raise _failure(self._place.host, error) from error
 
 
@@ -103,7 +107,7 @@ def _host_key(text: str) -> paramiko.PKey:
         if kind.startswith(("ssh-", "ecdsa-")):
             try:
                 return paramiko.PKey.from_type_string(kind, b64decode(data, validate=True))
-            except (paramiko.SSHException, ValueError) as error:
+            except (paramiko.SSHException, UnknownKeyType, ValueError) as error:
                 raise SourceMisconfigured("host_key is not a public key that SSH servers use.") from error
     raise SourceMisconfigured("host_key must be like “ssh-ed25519 AAAA…”, as ssh-keyscan prints it.")
 
@@ -131,6 +135,10 @@ def _failure(host: str, error: Exception) -> FetchFailure:
             return FetchFailure("not_readable", f"{host} does not allow it to be read.")
         case TimeoutError():
             return FetchFailure("timeout", f"{host} did not respond in time.")
+        case UnicodeDecodeError():
+            return FetchFailure("not_readable", f"{host} lists a name that is not UTF-8. Rename that file.")
+        case paramiko.SFTPError():
+            return FetchFailure("connection_failed", f"{host} answered with something else than SFTP.")
         case paramiko.SSHException():
             return FetchFailure("connection_failed", f"{host} and this system could not agree on a connection.")
         case _:

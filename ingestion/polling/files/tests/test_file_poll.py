@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -171,6 +172,18 @@ class TestFolder:
         write(folder, "F9.csv", table(9), minutes_ago=5)
         assert [Path(each.source_url).name for each in polled(source)] == ["F9.csv"]
 
+    def test_a_name_in_another_encoding_holds_up_no_other_file(self, folder: Path, source: Source) -> None:
+        """Names are bytes; systems that are older than UTF-8 still write others."""
+        write(folder, "A.csv", table(1))
+        (folder / "A.csv").rename(os.fsdecode(os.fsencode(folder) + "/Kühlraum.csv".encode("cp1252")))
+        write(folder, "B.csv", table(2), minutes_ago=10)
+
+        first, second = polled(source)
+
+        assert [counts(each) for each in (first, second)] == [(1, 0, 0, 0), (1, 0, 0, 0)]
+        assert Path(first.source_url).name == "Kühlraum.csv"
+        assert polled(source) == []
+
     def test_a_trial_previews_the_newest_file_and_stores_nothing(self, folder: Path, source: Source) -> None:
         assert try_source(source).preview.error_reason == "not_found"
         write(folder, "A.csv", table(1), minutes_ago=20)
@@ -251,6 +264,35 @@ class TestSftp:
         served.credentials_secret = "wrong"
         served.save(update_fields=["credentials_secret"])
         assert [each.error_reason for each in polled(served)] == ["sign_in_refused"]
+
+    def test_a_name_in_another_encoding_is_told(self, served: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+        def list_folder(*_: object) -> None:
+            b"K\xfchlraum.csv".decode()
+
+        monkeypatch.setattr(paramiko.SFTPClient, "listdir_iter", list_folder)
+
+        (delivery,) = polled(served)
+
+        assert delivery.error_reason == "not_readable"
+        assert "not UTF-8" in delivery.error_message
+
+    @pytest.mark.parametrize(
+        "host_key", ["ssh-dss AAAAB3NzaC1kc3M=", "ssh-ed25519 AAAA", "ssh-rsa AAAA", "ecdsa-x AAAA"]
+    )
+    def test_a_host_key_of_no_known_kind_is_named(self, served: Source, host_key: str) -> None:
+        Source.objects.update(host_key=host_key)
+        assert [each.error_reason for each in polled(served)] == ["source_settings"]
+
+    def test_a_server_that_answers_with_something_else_than_sftp_fails(
+        self, served: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A login script that prints a line, for example."""
+
+        def negotiate(*_: object) -> None:
+            raise paramiko.SFTPError("Incompatible sftp protocol")
+
+        monkeypatch.setattr(paramiko.SFTPClient, "_send_version", negotiate)
+        assert [each.error_reason for each in polled(served)] == ["connection_failed"]
 
     def test_addresses_are_checked(self, served: Source, settings: Settings) -> None:
         settings.SOURCE_ALLOWED_NETWORKS = []
