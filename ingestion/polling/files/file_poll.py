@@ -17,6 +17,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import IO, cast
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error
 
@@ -124,6 +125,10 @@ class FilePoll(SourcePoll):
             self._fail_file(file, load_request, error.reason.value, error.message)
         except FetchFailure as failure:
             self._fail_file(file, load_request, failure.reason, failure.message)
+        except SoftTimeLimitExceeded:
+            # Too little time is left for others, which the next poll reads while this one waits.
+            message = f"{file.name} took longer than {settings.POLL_SOFT_SECONDS} s. Send smaller files."
+            self._fail_file(file, load_request, "timeout", message)
         except Exception:
             self._forget_begun(file)
             raise

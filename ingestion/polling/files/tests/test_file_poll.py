@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import paramiko
 import pytest
 from botocore.config import Config
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.utils import timezone
@@ -21,6 +23,7 @@ from ingestion.models import Delivery, Source, SourceFile
 from ingestion.polling.claims import claim_due, poll_now
 from ingestion.polling.files import file_poll
 from ingestion.polling.files.file_poll import MAX_FILE_INTERRUPTED, FilePoll
+from ingestion.polling.files.store import StoredFile
 from ingestion.polling.files.tests.file_servers import s3_server, write
 from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, private_key_text, serving
 from ingestion.polling.poll import poll
@@ -171,6 +174,26 @@ class TestFolder:
 
         write(folder, "F9.csv", table(9), minutes_ago=5)
         assert [Path(each.source_url).name for each in polled(source)] == ["F9.csv"]
+
+    def test_a_file_that_takes_too_long_is_tried_less_often_and_holds_up_no_other(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Otherwise newer files would never be read, as the oldest one is the first each time."""
+        write(folder, "A.csv", table(1))
+        write(folder, "B.csv", table(2), minutes_ago=10)
+        load_body = FilePoll._load_body
+
+        def take_too_long(self: FilePoll, file: StoredFile, *rest: Any) -> None:
+            if file.name == "A.csv":
+                raise SoftTimeLimitExceeded
+            load_body(self, file, *rest)
+
+        monkeypatch.setattr(FilePoll, "_load_body", take_too_long)
+
+        failed, loaded = polled(source)
+        assert (Path(failed.source_url).name, failed.error_reason) == ("A.csv", "timeout")
+        assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
+        assert polled(source) == []
 
     def test_a_name_in_another_encoding_holds_up_no_other_file(self, folder: Path, source: Source) -> None:
         """Names are bytes; systems that are older than UTF-8 still write others."""
