@@ -134,9 +134,12 @@ class FilePoll(SourcePoll):
             raise
 
     def _load_body(self, file: StoredFile, body: IO[bytes], content_hash: str, load_request: LoadRequest) -> None:
+        is_timed_on_receipt = False
+
         def batches() -> Iterator[ParsedBatch]:
+            nonlocal is_timed_on_receipt
             body.seek(0)
-            return parse_body(
+            for batch in parse_body(
                 body,
                 self.source.mapping,
                 file_name=file.name,
@@ -145,11 +148,14 @@ class FilePoll(SourcePoll):
                 max_bytes=settings.SOURCE_MAX_BYTES,
                 max_rows=settings.SOURCE_MAX_ROWS,
                 is_other_customer=other_customer_test(self.source.customer),
-            )
+            ):
+                is_timed_on_receipt |= bool((batch.readings["recorded_at"] == load_request.received_at).any())
+                yield batch
 
         delivery = load(load_request, Parsing(batches), problems=self.problems).delivery
-        delivery.content_hash = content_hash
-        delivery.save(update_fields=["content_hash"])
+        if not is_timed_on_receipt:  # else the same content, written again, is another measurement
+            delivery.content_hash = content_hash
+            delivery.save(update_fields=["content_hash"])
         self.deliveries.append(delivery)
         self.problems.clear()
 

@@ -195,6 +195,15 @@ class TestFolder:
         assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
         assert polled(source) == []
 
+    def test_an_equal_file_is_another_measurement_if_its_rows_have_no_time(self, folder: Path, source: Source) -> None:
+        """A file with the current value, which is written again and again."""
+        Source.objects.update(time_field="=received")
+        source.refresh_from_db()
+        for minutes_ago in (30, 20, 10):
+            write(folder, "F.csv", "temperature (°C)\n4.5\n", minutes_ago=minutes_ago)
+            assert [counts(each) for each in polled(source)] == [(1, 0, 0, 0)]
+        assert polled(source) == []
+
     def test_a_name_in_another_encoding_holds_up_no_other_file(self, folder: Path, source: Source) -> None:
         """Names are bytes; systems that are older than UTF-8 still write others."""
         write(folder, "A.csv", table(1))
