@@ -27,6 +27,8 @@ from ingestion.sources.request_settings import RequestSettingError
 from ingestion.sources.topics import TopicError
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
+# A longer period would begin before the first year of the calendar.
+MAX_HOURS = 876_000
 # A polled source is late after this many intervals and the grace without success.
 LATE_INTERVALS = 3
 LATE_GRACE = timedelta(seconds=60)
@@ -235,10 +237,17 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
     def clean(self) -> None:
         self.check_addresses()
         self._clean_request()
+        self._clean_spans()
         try:
             self.mapping  # noqa: B018  building the mapping validates it
         except MappingError as error:
             raise ValidationError({error.field: str(error)}) from error
+
+    def _clean_spans(self) -> None:
+        for name in ("max_hours", "first_hours"):
+            hours = getattr(self, name)
+            if isinstance(hours, int) and hours > MAX_HOURS:
+                raise ValidationError({name: f"{name} must be at most {MAX_HOURS:,}, which is a hundred years."})
 
     def _clean_request(self) -> None:
         kind = CredentialsKind(self.credentials_kind)

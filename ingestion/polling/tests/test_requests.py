@@ -194,6 +194,8 @@ class TestConditionalRequests:
         ({"ca_certificates": "x"}, "ca_certificates"), ({"credentials_kind": "oauth2"}, "token_url"),
         ({"url": "https://a.example.com/?a={since:%Q}"}, "url"),
         ({"url": "https://a.example.com/?a={since:%H}"}, "url"),
+        ({"max_hours": 2**31 - 1}, "max_hours"), ({"first_hours": 876_001}, "first_hours"),
+        ({"max_hours": ""}, "max_hours"),
     ],
 )  # fmt: skip
 def test_invalid_settings_are_rejected_at_the_setting(fields: dict[str, str], name: str) -> None:
