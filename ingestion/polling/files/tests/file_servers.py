@@ -28,6 +28,12 @@ def write(folder: Path, name: str, text: str, *, minutes_ago: float = MINUTES_OL
     return path
 
 
+def table(*minutes: int) -> str:
+    """Return a CSV file with a reading of each of these minutes."""
+    rows = "".join(f"2026-11-23 10:{minute:02}:00,{minute}\n" for minute in minutes)
+    return f"time,temperature (°C)\n{rows}"
+
+
 @contextmanager
 def place_of(source: Source, root: Path) -> Iterator[Put]:
     """Serve the place that a source names; set what only this server can tell, and yield what puts a file there."""
