@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ingestion.parsing.fields.identity import normal_title
 from ingestion.parsing.fields.layout import Layout, find_layout
@@ -27,7 +28,7 @@ def shown_by_others(
     found = {field: titles[layout.columns[field]] for field in _FIELDS if field in layout.columns}
     if all(canonical(found.get(field, "")) in DEFAULT_NAMES[field] for field in _FIELDS):
         return {}
-    alone = find_layout(titles, mapping, [[_ANY_VALUE] * len(titles)], has_default_unit=has_default_unit)
+    alone = _layout_alone(tuple(titles), mapping, has_default_unit)
     differing = [
         field
         for field in _FIELDS
@@ -35,6 +36,12 @@ def shown_by_others(
     ]
     shown = {field: found.get(field, _NONE) for field in differing if field in found or field == "sensor"}
     return {field: title for field, title in shown.items() if title == _NONE or not title.startswith("=")}
+
+
+@lru_cache(maxsize=128)
+def _layout_alone(titles: tuple[str, ...], mapping: FieldMapping, has_default_unit: bool) -> Layout:
+    """Return the layout of any row with these titles, which is the same in each poll of a source."""
+    return find_layout(titles, mapping, [[_ANY_VALUE] * len(titles)], has_default_unit=has_default_unit)
 
 
 def shown_by_all(layouts: Mapping[tuple[str, ...], Layout], shown: Iterable[Mapping[str, str]]) -> dict[str, str]:
