@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db import connection
 from django.utils import timezone
 
 from audit.models import AuditEntry
 from customers.models import Customer
-from readings.storage.closing import closes_at, first_day_closing_after
+from readings.storage.closing import closes_at, first_day_closing_after, start_of
+from readings.storage.partitions import next_month
 from seals.chain import chain_entries, chain_head
 from seals.checkpoint import advance_checkpoint
 from seals.days import customers_with_due_days, due_day, seal_day
@@ -18,6 +20,24 @@ from seals.models import DaySeal, SettledCheckpoint
 # The task runs every minute, and an entry is chained in the second run after the transactions of its time have ended.
 CHAINED_WITHIN = timedelta(minutes=10)
 SEALED_WITHIN = timedelta(hours=1)
+
+
+def _of_month(table: str) -> str:
+    """Return SQL for the rows of a customer's units in a table of readings, at most one of each unit."""
+    return f"""
+        SELECT FROM facility JOIN storage_unit AS unit ON unit.facility_id = facility.id CROSS JOIN LATERAL (
+            SELECT FROM {table}
+            WHERE storage_unit_id = unit.id AND recorded_at >= %(start)s AND recorded_at < %(until)s LIMIT 1
+        ) AS stored WHERE facility.customer_id = customer.id"""  # noqa: S608  constants only
+
+
+# A customer with readings of a month whose last day is not sealed. What is dated ahead becomes a reading.
+UNSEALED = f"""
+SELECT customer_code FROM customer
+WHERE NOT EXISTS (SELECT FROM day_seal WHERE day_seal.customer_id = customer.id AND day >= %(last)s)
+    AND (EXISTS ({_of_month("reading")}) OR EXISTS ({_of_month("future_reading")}))
+ORDER BY customer.id LIMIT 1
+"""  # noqa: S608  constants only
 
 
 @dataclass(slots=True)
@@ -84,7 +104,15 @@ def _oldest_unchained_at(before: datetime) -> datetime | None:
 
 
 def objection_to_archiving(month: date) -> str | None:
-    """Return why the month that begins with this day cannot be archived yet: customers whose days are not sealed."""
-    last = (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-    customer = Customer.objects.exclude(day_seals__day__gte=last).order_by("id").first()
-    return None if customer is None else f"Days of the customer {customer.customer_code} are not sealed yet."
+    """Return why the month that begins with this day cannot be archived yet: readings whose days are not sealed.
+
+    Seals are made from the table. Customers without readings of the month are no reason, as one that was created today:
+    what they send of it later remains in the table, and is a reason, until it is sealed.
+    """
+    start = start_of(month)
+    until = next_month(start)
+    last = (until - timedelta(days=1)).date()
+    with connection.cursor() as cursor:
+        cursor.execute(UNSEALED, {"last": last, "start": start, "until": until})
+        row = cursor.fetchone()
+    return None if row is None else f"Days of the customer {row[0]} are not sealed yet."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -12,19 +12,23 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from audit.models import AuditEntry
-from customers.models import Customer
-from readings.models import Reading
+from customers.models import Customer, StorageUnit
+from readings.archive_models import ArchiveFile
+from readings.models import FutureReading, LateReadings, Reading
+from readings.storage.archive.archiving import archive_month
+from readings.storage.archive.state import CannotArchive
 from readings.storage.closing import closes_at, start_of
 from seals.checkpoint import advance_checkpoint
 from seals.days import customers_with_due_days, due_day
 from seals.models import ChainLink, DaySeal, SettledCheckpoint
-from seals.sealing import CHAINED_WITHIN, SEALED_WITHIN, seal, sealing_problem
+from seals.sealing import CHAINED_WITHIN, SEALED_WITHIN, objection_to_archiving, seal, sealing_problem
 from seals.tasks import seal_trail
 from seals.tests.sealed_data import BEGAN_AT, DAY, last_entry_id, seal_until, settled_at, store_in_time
 from seals.transactions import SEALING_LOCK
-from tests.factories import CustomerFactory, StorageUnitFactory
+from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 
 
 def other_connection() -> psycopg2.extensions.connection:
@@ -222,3 +226,66 @@ def test_days_are_looked_up_only_of_customers_that_may_have_one(settled: datetim
 
     assert customers_with_due_days(checkpoint) == due
     assert len(due) == (3 if began_at < closes_at(DAY) else 0)
+
+
+class TestArchiving:
+    """A month is archived once every reading in it is in a seal: seals are made from the table."""
+
+    MONTH = DAY.replace(day=1)
+    LAST = date(2026, 6, 30)
+    OBJECTION = "Days of the customer NEW are not sealed yet."
+
+    @pytest.fixture(autouse=True)
+    def archive(self, settings: Settings, tmp_path: Path) -> None:
+        folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+        settings.STORAGES = settings.STORAGES | {"archive": folder}
+
+    @pytest.fixture(autouse=True)
+    def others(self, archive: None, sealed_customer: Customer) -> None:
+        seal_until(closes_at(self.LAST), sealed_customer)
+
+    @pytest.fixture
+    def new(self) -> StorageUnit:
+        """Return a unit of a customer that was created today."""
+        return StorageUnitFactory.create(facility__customer__customer_code="NEW")
+
+    @pytest.mark.django_db
+    def test_a_customer_without_readings_of_a_month_does_not_keep_it_in_the_table(self, new: StorageUnit) -> None:
+        store_reading(new, 4.0, start_of(self.MONTH) - timedelta(microseconds=1))
+        store_reading(new, 4.0, start_of(date(2026, 7, 1)))
+        assert objection_to_archiving(self.MONTH) is None
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("day", [DAY, date(2026, 6, 30)])
+    def test_readings_that_are_not_sealed_keep_their_month_in_the_table(self, new: StorageUnit, day: date) -> None:
+        store_reading(new, 4.0, start_of(day))
+        assert objection_to_archiving(self.MONTH) == self.OBJECTION
+
+        LateReadings.objects.filter(storage_unit=new).update(arrived_at=start_of(day))
+        seal_until(closes_at(self.LAST), new.facility.customer)
+        assert objection_to_archiving(self.MONTH) is None
+
+    @pytest.mark.django_db
+    def test_a_reading_dated_ahead_will_be_one_of_its_month(self, new: StorageUnit) -> None:
+        store_reading(new, 4.0, start_of(self.LAST), received_at=start_of(self.LAST) - timedelta(hours=2))
+        assert FutureReading.objects.exists()
+        assert objection_to_archiving(self.MONTH) == self.OBJECTION
+
+    @pytest.mark.django_db
+    def test_what_arrives_for_an_archived_month_keeps_it_from_being_archived_again(self, new: StorageUnit) -> None:
+        archive_month(self.MONTH, objection_to_archiving)
+        store_reading(new, 4.0, start_of(DAY))
+        with pytest.raises(CannotArchive, match=self.OBJECTION):
+            archive_month(self.MONTH, objection_to_archiving)
+        assert Reading.objects.filter(storage_unit=new).exists()
+
+    @pytest.mark.django_db
+    def test_an_import_during_a_run_keeps_the_month_in_the_table(self, new: StorageUnit) -> None:
+        def objection_before_an_import(month: date) -> str | None:
+            objection = objection_to_archiving(month)
+            store_reading(new, 4.0, start_of(DAY))
+            return objection
+
+        with pytest.raises(CannotArchive, match="stored or changed while it was archived"):
+            archive_month(self.MONTH, objection_before_an_import)
+        assert not ArchiveFile.objects.exists()

@@ -55,7 +55,7 @@ class Command(BaseCommand):
         if (objection := objection_to(month)) is not None:
             raise CommandError(f"{month:%Y-%m} cannot be archived yet: {objection}")
         try:
-            self.stdout.write(_text(archive_month(month)))
+            self.stdout.write(_text(archive_month(month, objection_to)))
         except ArchiveError as error:
             raise CommandError(str(error)) from error
 

@@ -15,7 +15,7 @@ of those units are replaced.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -55,6 +55,9 @@ SECONDS_BETWEEN_ATTEMPTS = 3.0
 _LOCK_NOT_AVAILABLE = "55P03"
 _FIRST_ID, _LAST_ID = -(2**31), 2**31 - 1
 
+# Of a month, by its first day: why it cannot be archived yet, None if it can.
+Objection = Callable[[date], str | None]
+
 _IN_MONTH = "recorded_at >= %s AND recorded_at < %s"
 COUNT_OF_UNITS = f"SELECT storage_unit_id, count(*) FROM reading WHERE {_IN_MONTH} GROUP BY 1 ORDER BY 1"  # noqa: S608
 SUMS = f"""
@@ -85,7 +88,7 @@ class Outcome:
 class _Prepared:
     """Files that were written and verified, the files they replace, and the state they were written from."""
 
-    changes: object = None
+    changes: object
     new: list[ArchiveFile] = field(default_factory=list)
     replaced: list[ArchiveFile] = field(default_factory=list)
 
@@ -96,11 +99,12 @@ class _UnitRange:
     last: int
 
 
-def archive_month(month: date) -> Outcome:
+def archive_month(month: date, objection_to: Objection | None = None) -> Outcome:
     """Archive the month that begins with this day; see the module's docstring.
 
-    A month that is archived, and of which nothing is in the table, remains as it is. Raise AlreadyArchiving,
-    CannotArchive, NotVerified, or ArchiveUnavailable if a file is needed that cannot be read.
+    A month that is archived, and of which nothing is in the table, remains as it is. `objection_to` is asked about what
+    is archived: whatever is stored after that ends the run. Raise AlreadyArchiving, CannotArchive, NotVerified, or
+    ArchiveUnavailable if a file is needed that cannot be read.
     """
     month = month.replace(day=1)
     ArchivedMonth.objects.get_or_create(month=month)
@@ -110,7 +114,11 @@ def archive_month(month: date) -> Outcome:
         state = _state_of(month)
         _refuse_too_new(state)
         remove_unused_files(month)
-        prepared = _write_files(state)
+        prepared = _Prepared(changes_of(month))
+        # After that look at the changes: what had been stored by then is seen, what is stored later is one.
+        if objection_to is not None and (objection := objection_to(month)) is not None:
+            raise CannotArchive(f"{month:%Y-%m} cannot be archived yet: {objection}")
+        _write_files(state, prepared)
         if prepared.new or prepared.replaced:
             _exchange(state, prepared)
     drop_detached(month)
@@ -136,16 +144,14 @@ def _refuse_too_new(state: MonthState) -> None:
         )
 
 
-def _write_files(state: MonthState) -> _Prepared:
+def _write_files(state: MonthState, prepared: _Prepared) -> None:
     """Write and verify the files of the month. Whatever is stored meanwhile is noticed when they are to take effect."""
-    prepared = _Prepared(changes_of(state.month))
     stored = _counts_of_units(state)
     if not stored and not recalled_units(state.month):
-        return prepared
+        return
     for unit_range, present in _files_to_replace(state, set(stored)):
         prepared.replaced += present
         prepared.new += _write_range(state, unit_range, present, stored)
-    return prepared
 
 
 def _files_to_replace(state: MonthState, unit_ids: set[int]) -> list[tuple[_UnitRange, list[ArchiveFile]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
@@ -11,7 +10,7 @@ from django.utils import timezone
 
 from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, RecalledUnit
-from readings.storage.archive.archiving import Outcome, archive_month
+from readings.storage.archive.archiving import Objection, Outcome, archive_month
 from readings.storage.archive.leftovers import drop_detached, remove_replaced_files
 from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, start_of
 from readings.storage.archive.verification import note_missing_files
@@ -29,8 +28,7 @@ SELECT greatest(
 )
 """
 
-# Of a month, by its first day: why it cannot be archived yet, None if it can. Higher apps add theirs.
-Objection = Callable[[date], str | None]
+# Higher apps add theirs.
 _objections: list[Objection] = []
 
 
@@ -104,7 +102,7 @@ def archive_or_note(month: date) -> Outcome | None:
         logger.info("month not archived yet", month=f"{month:%Y-%m}", reason=objection)
         return None
     try:
-        return archive_month(month)
+        return archive_month(month, objection_to)
     except AlreadyArchiving:
         raise
     except ArchiveError as error:
