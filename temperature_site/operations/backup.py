@@ -99,6 +99,8 @@ def _dump(database: Database, folder: Path, jobs: int) -> Manifest:
     with closing(database.connect()) as connection:
         connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
         with connection.cursor() as cursor:
+            # Before the snapshot is taken: a month that was archived after the dump would be missing in the numbers.
+            cursor.execute("LOCK TABLE ONLY reading IN ACCESS SHARE MODE")
             cursor.execute("SELECT pg_export_snapshot(), now()")
             snapshot, taken_at = cursor.fetchone() or ("", datetime.now(UTC))
             program = find_program("pg_dump", connection.server_version)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from customers.models import Customer
 from readings.archive_models import ArchivedMonth, ArchiveFile
+from readings.storage.archive import archiving
+from readings.storage.archive.state import CannotArchive
 from temperature_site.models import Backup
 from temperature_site.operations.backup import back_up, restore
 from temperature_site.operations.backup_manifest import BackupError, StoredFile, differences, read_manifest
 from temperature_site.operations.postgres_programs import Database, ProgramError, current_database, find_program
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +70,30 @@ def test_a_backup_is_restored_with_every_row_into_an_empty_database_only(
     dumped.write_bytes(dumped.read_bytes()[:-1])
     with pytest.raises(BackupError, match=f"is damaged: database/{dumped.name} differ"):
         read_manifest(folder)
+
+
+def test_no_month_is_archived_between_the_dump_and_its_numbers(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, empty_database: Database
+) -> None:
+    """The numbers are those of the dump's moment, or no restored database would have as many readings."""
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path / "old")}}
+    settings.STORAGES = settings.STORAGES | {"archive": folder}
+    monkeypatch.setattr(archiving, "LOCK_ATTEMPTS", 1)
+    store_reading(StorageUnitFactory.create(), 4.0, datetime(2024, 3, 10, tzinfo=UTC))
+
+    dump = Database.run
+
+    def dump_and_archive(database: Database, program: Path, arguments: Sequence[str]) -> None:
+        dump(database, program, arguments)
+        with pytest.raises(CannotArchive, match="others used the readings"):
+            archiving.archive_month(date(2024, 3, 1))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "run", dump_and_archive)
+        manifest = back_up(current_database(), tmp_path / "taken", jobs=1)
+
+    assert manifest.rows["reading"] == 1
+    restore(empty_database, tmp_path / "taken", jobs=1)
 
 
 def test_the_command_records_when_it_ran_and_its_folder_is_private(tmp_path: Path) -> None:
