@@ -24,6 +24,7 @@ from readings.storage.archive.state import (
     ArchiveUnavailable,
     MonthState,
     files_with,
+    hold_archived,
     lock_table,
     may_be_archived,
     months_between,
@@ -155,7 +156,8 @@ def recall(unit_ids: Collection[int], first: datetime, last: datetime) -> bool:
         return False
     LOCK_UNITS.rows([sorted(unit_ids)])
     recalled = False
-    for state in archived:
+    # A month that is being restored is in the table, with the same rows, as soon as that is done.
+    for state in hold_archived(archived):
         for file, own in list(files_with(state.month, unit_ids)):
             fill(windows.read(file, own, state.start, state.last))
             RecalledUnit.objects.bulk_create([RecalledUnit(month_id=state.month, storage_unit_id=each) for each in own])

@@ -6,7 +6,7 @@ archive; of older times a lookup in a small table shows whether any is archived.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -30,6 +30,10 @@ MONTHS = """
 SELECT month, version, is_archived FROM archived_month
 WHERE version > 0 AND month BETWEEN %s::date AND %s::date ORDER BY month
 """
+# Restoring locks the row of its month.
+HOLD = (
+    "SELECT month, version, is_archived FROM archived_month WHERE month = ANY(%s) AND is_archived ORDER BY 1 FOR SHARE"
+)
 
 
 class ArchiveError(Exception):
@@ -109,6 +113,16 @@ def lock_table(mode: str) -> None:
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE ONLY reading IN {mode} MODE")
+
+
+def hold_archived(months: Iterable[MonthState]) -> list[MonthState]:
+    """Return those of these months that are archived, and keep them from being restored until the transaction ends.
+
+    Waits for restorations that have begun.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [[state.month for state in months]])
+        return [MonthState(*row) for row in cursor.fetchall()]
 
 
 def live_files(month: date) -> list[ArchiveFile]:

@@ -14,9 +14,11 @@ from readings.storage.archive import archiving
 from readings.storage.archive.archiving import Outcome, archive_month
 from readings.storage.archive.leftovers import lock_archiving
 from readings.storage.archive.reading import recall
+from readings.storage.archive.restoring import restore_month
 from readings.storage.archive.state import AlreadyArchiving, CannotArchive
 from readings.storage.archive.tests.world import MONTH, START, stored
 from readings.storage.reading_batch import ReadingRow
+from readings.storage.store import NewSpan, StoreResult
 from tests.races import is_waited_for, race
 from tests.running_system import wait_until
 
@@ -79,6 +81,16 @@ def test_writers_wait_for_a_run_no_longer_than_its_lock_timeout(known: ReadingRo
         assert pool.submit(store_other).result(timeout=30) == 1
         with pytest.raises(CannotArchive, match="others used the readings"):
             run.result(timeout=30)
+
+
+def test_a_late_reading_waits_for_the_restoration_of_its_month(known: ReadingRow) -> None:
+    late = known._replace(recorded_at=NOON + timedelta(minutes=1))
+    archive_month(MONTH)
+
+    assert race(lambda: restore_month(MONTH), lambda: stored(late, known)) == StoreResult(
+        stored=1, duplicates=1, new_spans={known.storage_unit_id: NewSpan(late.recorded_at, late.recorded_at)}
+    )
+    assert Reading.objects.count() == 2
 
 
 def test_a_second_run_at_the_same_time_does_nothing(known: ReadingRow) -> None:
