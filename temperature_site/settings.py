@@ -12,7 +12,7 @@ import django_stubs_ext
 import environ
 
 from temperature_site.conf.accounts import PASSWORD_VALIDATORS, allauth_settings
-from temperature_site.conf.environment import Environment, refuse_unsafe
+from temperature_site.conf.environment import MAX_DAYS, MAX_STATEMENT, MAX_TIME, Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.memory import return_memory_early
 from temperature_site.conf.rest_api import DRF_SETTINGS, spectacular_settings
@@ -143,7 +143,7 @@ if DATABASE_REPLICA_URL:
         "temperature_site.middleware.replica.ReadYourWritesMiddleware",
     )
 # The longest statement of a web process; the server ends it then.
-WEB_STATEMENT_SECONDS = env.whole_number("WEB_STATEMENT_SECONDS", default=60, min_value=1)
+WEB_STATEMENT_SECONDS = env.whole_number("WEB_STATEMENT_SECONDS", default=60, min_value=1, max_value=MAX_STATEMENT)
 # Shared by all processes: a code of an authenticator app must not work a second time in another one.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entry"}}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
@@ -155,8 +155,8 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 # How long the link of an invitation is valid, and the link to set a password.
-INVITATION_SECONDS = env.whole_number("INVITATION_SECONDS", default=7 * 24 * 3600, min_value=1)
-PASSWORD_RESET_TIMEOUT = env.whole_number("PASSWORD_LINK_SECONDS", default=24 * 3600, min_value=1)
+INVITATION_SECONDS = env.whole_number("INVITATION_SECONDS", default=7 * 24 * 3600, min_value=1, max_value=MAX_TIME)
+PASSWORD_RESET_TIMEOUT = env.whole_number("PASSWORD_LINK_SECONDS", default=86_400, min_value=1, max_value=MAX_TIME)
 AUTH_PASSWORD_VALIDATORS = PASSWORD_VALIDATORS
 # A file with the SHA-1 hashes of breached passwords in order, one a line; none are compared without it.
 BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
@@ -195,8 +195,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
 # A person who has done nothing for this long is signed out; pages that refresh themselves do not count.
-SESSION_IDLE_SECONDS = env.whole_number("SESSION_IDLE_SECONDS", default=12 * 3600, min_value=1)
-SESSION_COOKIE_AGE = env.whole_number("SESSION_SECONDS", default=14 * 24 * 3600, min_value=1)
+SESSION_IDLE_SECONDS = env.whole_number("SESSION_IDLE_SECONDS", default=12 * 3600, min_value=1, max_value=MAX_TIME)
+SESSION_COOKIE_AGE = env.whole_number("SESSION_SECONDS", default=14 * 24 * 3600, min_value=1, max_value=MAX_TIME)
 X_FRAME_OPTIONS = "DENY"
 # Bootstrap's style sheet embeds small images as data: URLs.
 CONTENT_SECURITY_POLICY = {
@@ -236,7 +236,8 @@ STORAGES = {
 
 REST_FRAMEWORK = DRF_SETTINGS
 SPECTACULAR_SETTINGS = spectacular_settings(VERSION)
-PUSH_SECONDS = env.whole_number("PUSH_SECONDS", default=60, min_value=1)  # a longer push is rolled back
+# A longer push is rolled back.
+PUSH_SECONDS = env.whole_number("PUSH_SECONDS", default=60, min_value=1, max_value=MAX_STATEMENT)
 # The largest body of POST /api/v1/temperature/bulk, compressed or not.
 BULK_MAX_BYTES = env.whole_number("BULK_MAX_BYTES", default=16 * 1024 * 1024, min_value=1)
 
@@ -264,12 +265,12 @@ POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=
 # Beyond this, a sensor's clock raises an alarm.
 MAX_CLOCK_DRIFT_SECONDS = env.whole_number("MAX_CLOCK_DRIFT_SECONDS", default=300, min_value=1)
 # How long a source waits for a worker before another message is sent for it.
-POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=30, min_value=1)
+POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=30, min_value=1, max_value=MAX_TIME)
 
 # How long records are kept that are no readings; 0 keeps them for ever.
-DELIVERY_RETENTION_DAYS = env.whole_number("DELIVERY_RETENTION_DAYS", default=400, min_value=0)
-REJECTED_ROW_RETENTION_DAYS = env.whole_number("REJECTED_ROW_RETENTION_DAYS", default=400, min_value=0)
-MESSAGE_RETENTION_DAYS = env.whole_number("MESSAGE_RETENTION_DAYS", default=400, min_value=0)
+DELIVERY_RETENTION_DAYS = env.whole_number("DELIVERY_RETENTION_DAYS", default=400, max_value=MAX_DAYS)
+REJECTED_ROW_RETENTION_DAYS = env.whole_number("REJECTED_ROW_RETENTION_DAYS", default=400, max_value=MAX_DAYS)
+MESSAGE_RETENTION_DAYS = env.whole_number("MESSAGE_RETENTION_DAYS", default=400, max_value=MAX_DAYS)
 
 # Time stamps of seals
 
@@ -292,7 +293,7 @@ NOTIFICATION_ALLOWED_NETWORKS = env.names(
 # An attempt times out after the first, and its worker is killed ten seconds later; the second is how long a message
 # waits for a worker before it is claimed again.
 NOTIFICATION_TOTAL_SECONDS = env.seconds("NOTIFICATION_TOTAL_SECONDS", default=15.0)
-NOTIFICATION_LEASE_SECONDS = env.whole_number("NOTIFICATION_LEASE_SECONDS", default=30, min_value=1)
+NOTIFICATION_LEASE_SECONDS = env.whole_number("NOTIFICATION_LEASE_SECONDS", default=30, min_value=1, max_value=MAX_TIME)
 # How many messages of failing and slow channels are sent at once: fewer than `message-worker` has processes.
 NOTIFICATION_SLOW_AT_ONCE = env.whole_number("NOTIFICATION_SLOW_AT_ONCE", default=2, min_value=1)
 
@@ -358,7 +359,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 # Beat saves what it sent at once: the health check reads it from the database.
 CELERY_BEAT_SYNC_EVERY = 1
 # After how long without a heartbeat beat, or a queue's workers, count as stopped.
-HEALTH_SILENT_SECONDS = env.whole_number("HEALTH_SILENT_SECONDS", default=45, min_value=1)
+HEALTH_SILENT_SECONDS = env.whole_number("HEALTH_SILENT_SECONDS", default=45, min_value=1, max_value=MAX_TIME)
 CELERY_TASK_ROUTES = {
     "temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE},
     "readings.tasks.archive_readings": {"queue": SLOW_QUEUE},
@@ -377,7 +378,7 @@ OPERATOR_EMAIL = env.names("OPERATOR_EMAIL")
 OPERATOR_WEBHOOK_URL = env.url("OPERATOR_WEBHOOK_URL", ("https", "http"), example="https://hooks.example.com/x")
 HEARTBEAT_URL = env.url("HEARTBEAT_URL", ("https", "http"), example="https://hc-ping.example.com/uuid")
 # How old the newest backup may be, in hours, before the operator is warned; 0 if backups are taken in another way.
-BACKUP_HOURS = env.whole_number("BACKUP_HOURS", default=26)
+BACKUP_HOURS = env.whole_number("BACKUP_HOURS", default=26, max_value=24 * MAX_DAYS)
 
 # The collector that receives traces, without the path `/v1/traces`, and the name they are found under there.
 # OpenTelemetry's own variables apply as well.

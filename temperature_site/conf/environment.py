@@ -17,6 +17,11 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 # How similar an unknown name must be to a setting's to be treated as a misspelling of it.
 _ALIKE = 0.85
+# So long before or after now there is still a date; the second in seconds.
+MAX_DAYS = 36_500
+MAX_TIME = MAX_DAYS * 24 * 3600
+# In seconds: PostgreSQL counts the milliseconds of a statement with 31 bits.
+MAX_STATEMENT = (2**31 - 1) // 1000
 
 
 class Environment:

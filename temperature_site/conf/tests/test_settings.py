@@ -170,6 +170,13 @@ class TestTypes:
             ("BULK_MAX_BYTES", "16M", "BULK_MAX_BYTES must be a whole number of at least 1, in digits only"),
             ("WEB_WORKERS", "0", "WEB_WORKERS must be a whole number of at least 1; it is '0'."),
             ("PROXY_COUNT", "-1", "PROXY_COUNT must be a whole number of at least 0; it is '-1'."),
+            (
+                "MESSAGE_RETENTION_DAYS",
+                "999999",
+                "MESSAGE_RETENTION_DAYS must be a whole number from 0 to 36,500; it is '999999'.",
+            ),
+            ("SESSION_SECONDS", "999999999999", "SESSION_SECONDS must be a whole number from 1 to 3,153,600,000"),
+            ("WEB_STATEMENT_SECONDS", "9999999", "WEB_STATEMENT_SECONDS must be a whole number from 1 to 2,147,483"),
             ("DEMO", "perhaps", "DEMO must be true or false; it is 'perhaps'."),
             ("HTTPS", "yess", "HTTPS must be true or false; it is 'yess'."),
             ("DEBUG", "maybe", "DEBUG must be true or false; it is 'maybe'."),
