@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -115,10 +116,23 @@ def checked_path(file: ArchiveFile | Written) -> Path:
     except OSError as error:
         raise _unavailable(file, f"cannot be read ({error})") from error
     if found != file.sha256:
-        raise _unavailable(file, f"is damaged: its SHA-256 is {found[:16]}… instead of {file.sha256[:16]}…")
+        if path == _path_of_copy(file):
+            # What is in the storage may be whole, or be replaced from a backup: it is fetched again.
+            path.unlink(missing_ok=True)
+        raise _damaged(file, found)
     with _checking:
         _checked[str(path)] = state
     return path
+
+
+def check_stored(file: ArchiveFile) -> None:
+    """Compare the file in the storage itself, rather than a copy of it, with its hash. Raise ArchiveUnavailable."""
+    found = hashlib.sha256()
+    with _opened(archive_storage(), file) as source:
+        for chunk in source.chunks():
+            found.update(chunk)
+    if found.hexdigest() != file.sha256:
+        raise _damaged(file, found.hexdigest())
 
 
 def forget_checks() -> None:
@@ -135,24 +149,35 @@ def _local_path(file: ArchiveFile | Written) -> Path:
         return _copied(storage, file)
 
 
+def _path_of_copy(file: ArchiveFile | Written) -> Path:
+    return Path(settings.DATA_DIR) / "archive-cache" / f"{file.sha256}.parquet"
+
+
 def _copied(storage: Storage, file: ArchiveFile | Written) -> Path:
     """Return the path of a local copy of a file in a storage that is not a folder."""
-    cached = Path(settings.DATA_DIR) / "archive-cache" / f"{file.sha256}.parquet"
+    cached = _path_of_copy(file)
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with (
-                storage.open(file.name) as source,
-                tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy,
-            ):
-                for chunk in source.chunks():
-                    copy.write(chunk)
-        except FileNotFoundError as error:
-            raise _unavailable(file, "is missing") from error
-        except Exception as error:  # each storage has exceptions of its own
-            raise _unavailable(file, f"cannot be fetched ({error})") from error
+        with (
+            _opened(storage, file) as source,
+            tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy,
+        ):
+            for chunk in source.chunks():
+                copy.write(chunk)
         Path(copy.name).replace(cached)
     return cached
+
+
+@contextmanager
+def _opened(storage: Storage, file: ArchiveFile | Written) -> Iterator[File[bytes]]:
+    """Open a file in the storage. Raise ArchiveUnavailable, also for what fails while it is read."""
+    try:
+        with storage.open(file.name) as source:
+            yield source
+    except FileNotFoundError as error:
+        raise _unavailable(file, "is missing") from error
+    except Exception as error:  # each storage has exceptions of its own
+        raise _unavailable(file, f"cannot be fetched ({error})") from error
 
 
 def _hash_of(path: Path) -> str:
@@ -161,6 +186,10 @@ def _hash_of(path: Path) -> str:
         while piece := file.read(_HASHED_BYTES):
             found.update(piece)
     return found.hexdigest()
+
+
+def _damaged(file: ArchiveFile | Written, found: str) -> ArchiveUnavailable:
+    return _unavailable(file, f"is damaged: its SHA-256 is {found[:16]}… instead of {file.sha256[:16]}…")
 
 
 def _unavailable(file: ArchiveFile | Written, problem: str) -> ArchiveUnavailable:

@@ -24,12 +24,11 @@ class ArchiveSize:
 
 
 def damaged_files() -> list[str]:
-    """Compare every file with its recorded hash; return what is wrong."""
-    files.forget_checks()
+    """Compare every file in the storage with its recorded hash; return what is wrong."""
     problems = []
     for file in ArchiveFile.objects.filter(replaced_at=None).order_by("month", "first_unit_id"):
         try:
-            files.checked_path(file)
+            files.check_stored(file)
         except ArchiveUnavailable as error:
             problems.append(str(error))
     return problems

@@ -20,6 +20,7 @@ from readings.storage.archive.restoring import restore_month
 from readings.storage.archive.state import ArchiveUnavailable
 from readings.storage.archive.tests.test_archive import IN_MONTH, readings
 from readings.storage.archive.tests.world import MONTH, answers, fill
+from readings.storage.archive.verification import damaged_files
 
 pytestmark = pytest.mark.django_db
 
@@ -102,3 +103,38 @@ def test_a_damaged_copy_is_an_error(sensors: list[Sensor], cache: Path) -> None:
     windows.forget()
     with pytest.raises(ArchiveUnavailable, match="is damaged"):
         answers(sensors)
+
+
+def test_a_damaged_file_is_read_once_it_was_copied_back(sensors: list[Sensor], cache: Path) -> None:
+    """What to do about a damaged file is to copy it back and nothing else: its copies are not kept."""
+    fill(sensors)
+    before = answers(sensors)
+    archive_month(MONTH)
+    name = ArchiveFile.objects.get().name
+    whole = Bucket.contents[name]
+    forget_copies(cache)
+    Bucket.contents[name] = whole[:-1]
+    with pytest.raises(ArchiveUnavailable, match="is damaged"):
+        answers(sensors)
+
+    Bucket.contents[name] = whole
+
+    assert repr(answers(sensors)) == repr(before)
+
+
+def test_verifying_compares_the_files_and_not_their_copies(sensors: list[Sensor], cache: Path) -> None:
+    """A machine that has read a file before says nevertheless that the bucket has lost or changed it."""
+    fill(sensors)
+    archive_month(MONTH)
+    name = ArchiveFile.objects.get().name
+    assert list(cache.iterdir())
+    assert damaged_files() == []
+
+    Bucket.contents[name] = Bucket.contents[name][:-1]
+    assert [problem.split(": its")[0] for problem in damaged_files()] == [
+        f"The file {name} of the archive of readings is damaged"
+    ]
+    del Bucket.contents[name]
+    assert [problem.split(". ")[0] for problem in damaged_files()] == [
+        f"The file {name} of the archive of readings is missing"
+    ]
