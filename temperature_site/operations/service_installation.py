@@ -71,7 +71,11 @@ def plan(units: Mapping[str, str], installation: Installation, *, dest_dir: Path
     before: list[Sequence[str]] = []
     if not _has_user(user):
         before.append(["useradd", "--system", "--home-dir", data_dir, "--shell", "/usr/sbin/nologin", user])
-    before.append(["install", "--directory", f"--owner={user}", f"--group={user}", "--mode=0750", data_dir])
+    own = ["install", "--directory", f"--owner={user}", f"--group={user}", "--mode=0750"]
+    before.append([*own, data_dir])
+    # A share exists, and its owner may be the server's to decide.
+    if installation.archive_dir is not None and not installation.archive_dir.exists():
+        before.append([*own, str(installation.archive_dir)])
     if (environment := installation.root / ".env").exists():
         # It contains the secrets: for root to change, and for the processes to read.
         before += [["chown", f"root:{user}", str(environment)], ["chmod", "0640", str(environment)]]

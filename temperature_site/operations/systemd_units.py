@@ -50,7 +50,7 @@ LimitNOFILE=65536
 
 # Writable: the data directory and a private /tmp.
 ProtectSystem=strict
-ReadWritePaths={data_dir}
+ReadWritePaths={writable}
 ProtectHome=read-only
 PrivateTmp=true
 PrivateDevices=true
@@ -79,11 +79,15 @@ SystemCallErrorNumber=EPERM
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where the system is installed, where it stores files, and the system user that runs it."""
+    """Where the system is installed, where it stores files, and the system user that runs it.
+
+    archive_dir: the folder of archived readings, if it is not in the data directory.
+    """
 
     root: Path
     data_dir: Path
     user: str
+    archive_dir: Path | None = None
 
 
 # The installation that the documentation describes, and that the units in deploy/systemd belong to.
@@ -103,11 +107,18 @@ def unit_files(procfile: str, installation: Installation) -> dict[str, str]:
             target=TARGET,
             user=installation.user,
             root=_literal(installation.root),
-            data_dir=_quoted(str(installation.data_dir)),
+            writable=" ".join(_quoted(path) for path in _writable(installation)),
             stop_seconds=STOP_SECONDS,
         )
         for file, (name, command) in services.items()
     }
+
+
+def _writable(installation: Installation) -> Iterator[str]:
+    yield str(installation.data_dir)
+    if installation.archive_dir is not None:
+        # A share that is not mounted must not keep the processes from starting.
+        yield f"-{installation.archive_dir}"
 
 
 def _command_line(command: str, root: Path) -> Iterator[str]:

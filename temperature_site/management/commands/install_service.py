@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files.storage import FileSystemStorage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
+from readings.storage.archive.files import archive_storage
 from temperature_site.operations.service_installation import InstallationError, plan, unreachable_folders
 from temperature_site.operations.systemd_units import DOCUMENTED, TARGET, Installation, unit_files
 
@@ -32,7 +34,9 @@ class Command(BaseCommand):
         if options["write"]:
             self.write_examples(unit_files(procfile, DOCUMENTED))
             return
-        installation = Installation(settings.BASE_DIR, settings.DATA_DIR, str(options["user"]))
+        installation = Installation(
+            settings.BASE_DIR, settings.DATA_DIR, str(options["user"]), archive_folder_outside(settings.DATA_DIR)
+        )
         destdir = Path(str(options["destdir"])) if options["destdir"] else None
         steps = plan(unit_files(procfile, installation), installation, dest_dir=destdir)
         self.stdout.write("\n".join(steps.lines()))
@@ -55,3 +59,11 @@ class Command(BaseCommand):
         for name, text in units.items():
             (EXAMPLES / name).write_text(text, encoding="utf-8")
         self.stdout.write(f"Wrote {len(units)} units to {EXAMPLES.relative_to(settings.BASE_DIR)}.")
+
+
+def archive_folder_outside(data_dir: Path) -> Path | None:
+    """Return the folder of archived readings, None if it is in the data directory or they are in another storage."""
+    storage = archive_storage()
+    if not isinstance(storage, FileSystemStorage) or Path(storage.location).is_relative_to(data_dir):
+        return None
+    return Path(storage.location)

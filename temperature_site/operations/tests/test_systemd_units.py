@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from honcho.environ import parse_procfile
+from pytest_django import Settings
 
 from temperature_site.operations.service_installation import plan
 from temperature_site.operations.systemd_units import DOCUMENTED, TARGET, Installation, unit_files
@@ -19,6 +21,8 @@ from temperature_site.operations.systemd_units import DOCUMENTED, TARGET, Instal
 ROOT = Path(settings.BASE_DIR)
 PROCFILE = (ROOT / "Procfile").read_text()
 EXAMPLES = ROOT / "deploy" / "systemd"
+FILES = "django.core.files.storage.FileSystemStorage"
+MEMORY = "django.core.files.storage.InMemoryStorage"
 
 
 def test_the_shipped_units_are_those_of_the_procfile() -> None:
@@ -47,6 +51,25 @@ def test_special_characters_of_paths_and_commands_are_taken_literally() -> None:
     assert 'ExecStart="/srv/my 100%%/bin/serve" --name "a b$$c%%"\n' in unit
     assert "WorkingDirectory=/srv/my 100%%\n" in unit
     assert 'ReadWritePaths="/srv/a b"\n' in unit
+
+
+def test_the_services_may_write_archived_readings_wherever_their_folder_is(tmp_path: Path, settings: Settings) -> None:
+    """ARCHIVE_DIR is a share on more than one machine, which is not in the data directory."""
+    archive = {"BACKEND": FILES, "OPTIONS": {"location": str(tmp_path / "the share")}}
+    settings.STORAGES = settings.STORAGES | {"archive": archive}
+    call_command("install_service", "--destdir", str(tmp_path), "--apply", stdout=io.StringIO())
+
+    unit = (tmp_path / "etc" / "systemd" / "system" / "temperature-slow-worker.service").read_text()
+
+    (writable,) = re.findall("^ReadWritePaths=(.*)$", unit, re.MULTILINE)
+    assert shlex.split(writable) == [str(settings.DATA_DIR), f"-{tmp_path}/the share"]
+
+
+def test_a_bucket_of_archived_readings_is_no_folder(tmp_path: Path, settings: Settings) -> None:
+    settings.STORAGES = settings.STORAGES | {"archive": {"BACKEND": MEMORY}}
+    call_command("install_service", "--destdir", str(tmp_path), "--apply", stdout=io.StringIO())
+    unit = (tmp_path / "etc" / "systemd" / "system" / "temperature-slow-worker.service").read_text()
+    assert f"ReadWritePaths={settings.DATA_DIR}\n" in unit
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -104,3 +127,10 @@ def test_on_a_machine_it_creates_user_and_data_directory_before_and_enables_the_
         "systemctl daemon-reload",
         "systemctl enable temperature.target",
     ]
+
+
+def test_on_a_machine_it_creates_a_missing_folder_of_archived_readings_and_leaves_a_share_alone(tmp_path: Path) -> None:
+    for folder, is_created in ((tmp_path / "missing", True), (tmp_path, False)):
+        installation = Installation(tmp_path, Path("/var/lib/cold"), "root", folder)
+        created = [line for line in plan({}, installation).lines() if line.endswith(f"--mode=0750 {folder}")]
+        assert bool(created) == is_created
