@@ -64,6 +64,30 @@ def test_kubernetes_runs_every_process_with_the_command_of_the_procfile() -> Non
     assert commands == PROCESSES
 
 
+def test_archived_readings_outlive_the_pods_and_are_shared_by_them() -> None:
+    """What is archived is no longer in the database: the folder must not be removed with a pod."""
+    customization = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
+    given = dict(literal.split("=", 1) for literal in customization["configMapGenerator"][0]["literals"])
+    shared = {
+        document["metadata"]["name"]
+        for document in MANIFESTS
+        if document["kind"] == "PersistentVolumeClaim" and document["spec"]["accessModes"] == ["ReadWriteMany"]
+    }
+    with_archive = set()
+    for document in MANIFESTS:
+        if document["kind"] == "Deployment":
+            pod = document["spec"]["template"]["spec"]
+            claims = {
+                each["name"]: each["persistentVolumeClaim"]["claimName"]
+                for each in pod["volumes"]
+                if "persistentVolumeClaim" in each
+            }
+            mounted = {each["mountPath"]: claims.get(each["name"]) for each in pod["containers"][0]["volumeMounts"]}
+            if mounted.get(given.get("ARCHIVE_DIR")) in shared:
+                with_archive.add(document["metadata"]["name"].removeprefix("temperature-"))
+    assert with_archive == set(PROCESSES) - {"beat"}
+
+
 def test_images_have_the_version_of_the_project() -> None:
     customization = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
     assert COMPOSE["services"]["web"]["image"] == f"temperature-monitoring:{settings.VERSION}"
