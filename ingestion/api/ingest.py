@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api.errors import Conflict, TooLargeBody
+from core.api.errors import Conflict, TooLargeBody, Unavailable
 from core.api.fields import AnyField, labelled_choices
 from core.api.query_params import QueryParams, TextParam, takes
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
@@ -32,7 +32,8 @@ from customers.api.serializers import NewTokenSerializer
 from customers.models import ApiToken
 from ingestion.api.serializers import PushErrorSerializer
 from ingestion.api.views import WholeBodyParser, content_encoding_of
-from ingestion.loading.source_push import SOURCE_SETTINGS, PushFailed, PushOutcome, SentBody, load_sent, log_failed
+from ingestion.loading.push import PushTooSlow
+from ingestion.loading.source_push import SOURCE_SETTINGS, PushFailed, PushOutcome, SentBody, load_pushed, log_failed
 from ingestion.models import Delivery, Source
 from ingestion.parsing.rejection_reasons import Reason
 
@@ -116,10 +117,12 @@ class IngestView(APIView):
         )
         try:
             with once(request):
-                outcome = load_sent(source, body)
+                outcome = load_pushed(source, body)
         except PushFailed as failed:
             log_failed(source, body, failed)
             raise _error(failed) from failed
+        except PushTooSlow as error:
+            raise Unavailable(str(error)) from error
         return Response(IngestedSerializer(outcome).data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -75,20 +76,33 @@ def push(
 
     Raise PushTooSlow, or UnreadableBody (too_large) if too many rows contradict stored readings.
     """
+    with limited_time() as deadline:
+        return _push(
+            scope,
+            batches,
+            own_customer_id=own_customer_id,
+            received_at=received_at,
+            size_bytes=size_bytes,
+            deadline=deadline,
+        )
+
+
+@contextmanager
+def limited_time() -> Iterator[float]:
+    """Begin a transaction of at most about PUSH_SECONDS; yield its deadline for `in_time`. Raise PushTooSlow."""
     try:
         with transaction.atomic():
-            with connection.cursor() as cursor:  # of each statement; `_in_time` sees to their number
+            with connection.cursor() as cursor:  # of each statement; `in_time` sees to their number
                 cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{settings.PUSH_SECONDS}s"])
-            return _push(
-                scope, batches, own_customer_id=own_customer_id, received_at=received_at, size_bytes=size_bytes
-            )
+            yield time.monotonic() + settings.PUSH_SECONDS
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise PushTooSlow from error
         raise
 
 
-def _in_time(batches: Iterable[ParsedBatch], deadline: float) -> Iterator[ParsedBatch]:
+def in_time(batches: Iterable[ParsedBatch], deadline: float) -> Iterator[ParsedBatch]:
+    """Yield the batches. Raise PushTooSlow if the deadline has passed."""
     for batch in batches:
         if time.monotonic() > deadline:
             raise PushTooSlow
@@ -101,7 +115,8 @@ def _push(
     *,
     own_customer_id: int | None,
     received_at: datetime,
-    size_bytes: int = 0,
+    size_bytes: int,
+    deadline: float,
 ) -> PushResult:
     """Load the rows.
 
@@ -111,8 +126,6 @@ def _push(
     """
     units = _units(scope, batches)
     pushed = PushResult()
-    deadline = time.monotonic() + settings.PUSH_SECONDS
-
     for index, customer in enumerate(_customers(scope, units, own_customer_id)):
         resolved = [_with_codes(batch, units, customer, with_rejected=index == 0) for batch in batches]
         if customer is None:  # pushed by staff without any known unit
@@ -127,7 +140,7 @@ def _push(
             size_bytes=size_bytes,
         )
         result = load(
-            load_request, _in_time(resolved, deadline), keeps_rejected=False, max_rejected_per_reason=MAX_ERRORS
+            load_request, in_time(resolved, deadline), keeps_rejected=False, max_rejected_per_reason=MAX_ERRORS
         )
         pushed.count(result)
         pushed.errors += result.rejected

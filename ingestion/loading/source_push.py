@@ -7,6 +7,7 @@ that was stored is recognised: by its content, by the identity of an uplink, or 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load, log_failure
+from ingestion.loading.push import in_time, limited_time
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
@@ -97,8 +99,17 @@ class PushFailed(Exception):  # noqa: N818  an expected outcome that a delivery 
         self.message = message
 
 
-def load_sent(source: Source, body: SentBody) -> PushOutcome:
-    """Load a body in one transaction. Raise PushFailed; record it with `log_failed` outside the transaction."""
+def load_pushed(source: Source, body: SentBody) -> PushOutcome:
+    """Load a body whose sender waits, in at most about PUSH_SECONDS. Raise PushTooSlow, and what `load_sent` raises."""
+    with limited_time() as deadline:
+        return load_sent(source, body, deadline=deadline)
+
+
+def load_sent(source: Source, body: SentBody, *, deadline: float = math.inf) -> PushOutcome:
+    """Load a body in one transaction. Raise PushFailed; record it with `log_failed` outside the transaction.
+
+    Raise PushTooSlow if the deadline passes before all rows are read.
+    """
     if not body.data:
         raise PushFailed(Reason.NO_READINGS_LIST.value, "The body is empty.")
     content_hash = body.content_hash
@@ -107,7 +118,7 @@ def load_sent(source: Source, body: SentBody) -> PushOutcome:
         return PushOutcome(earlier, is_repeated=True)
     try:
         with transaction.atomic():
-            return _load(source, body, load_request_of(source, body), content_hash)
+            return _load(source, body, content_hash, deadline)
     except UnreadableBody as error:
         raise PushFailed(error.reason.value, error.message) from error
     except MappingError as error:
@@ -149,7 +160,8 @@ def load_request_of(source: Source, body: SentBody) -> LoadRequest:
     )
 
 
-def _load(source: Source, body: SentBody, load_request: LoadRequest, content_hash: str) -> PushOutcome:
+def _load(source: Source, body: SentBody, content_hash: str, deadline: float) -> PushOutcome:
+    load_request = load_request_of(source, body)
     uplink = uplink_in(body.data, source.message_format)
     if uplink is not None and not uplink.is_uplink:
         label = FORMATS[source.message_format].label
@@ -160,7 +172,9 @@ def _load(source: Source, body: SentBody, load_request: LoadRequest, content_has
             if uplink is not None and not note_message(source, uplink.key, body.received_at, UPLINK_COPIES_WITHIN):
                 note = "This uplink was received before, by another gateway or in another attempt."
                 return _pass_over(load_request, note)
-            result = load(load_request, Parsing(parsed.batches), max_rejected_per_reason=MAX_ERRORS)
+            result = load(
+                load_request, Parsing(lambda: in_time(parsed.batches(), deadline)), max_rejected_per_reason=MAX_ERRORS
+            )
             if parsed.is_timed_on_receipt and body.message_key:
                 _refuse_unless_new(source, body)
     except _RepeatedMessage:

@@ -11,10 +11,11 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from customers.models import StorageUnit
-from ingestion.loading import load, push
+from ingestion.loading import load, push, source_push
 from ingestion.models import Conflict, Delivery
 from readings.models import Reading
-from tests.factories import FacilityFactory, StorageUnitFactory, make_token
+from tests.api_clients import client_of
+from tests.factories import FacilityFactory, PushSourceFactory, StorageUnitFactory, make_token
 
 pytestmark = pytest.mark.django_db
 BULK = "/api/v1/temperature/bulk"
@@ -99,3 +100,32 @@ def test_a_statement_of_a_push_that_takes_too_long_is_503(
     began = time.monotonic()
     assert client.post(BULK, rows(unit, 4.0), format="json").status_code == 503
     assert time.monotonic() - began < 20
+
+
+def test_a_push_to_a_source_that_takes_too_long_is_503_and_stores_nothing(
+    unit: StorageUnit, monkeypatch: pytest.MonkeyPatch, settings: SimpleNamespace
+) -> None:
+    """PUSH_SECONDS holds for every push: a sender that waits learns that nothing was stored."""
+    settings.PUSH_SECONDS = 1
+    source = PushSourceFactory(customer=unit.facility.customer)
+    sender, text = client_of(source.customer), "unit_id,time,temp (°C)\nF1,2026-11-20T10:00:00Z,4.5\n"
+
+    def push_to_source() -> tuple[int, object]:
+        response = sender.post(f"/api/v1/ingest/{source.public_id}", data=text, content_type="text/csv")
+        return response.status_code, response.json().get("detail")
+
+    message = "The push took longer than 1 s. Nothing was stored; repeat it in smaller pushes."
+    with monkeypatch.context() as patch:
+        patch.setattr(push, "time", SimpleNamespace(monotonic=iter([0.0, 2.0]).__next__))
+        assert push_to_source() == (503, message)
+
+    def wait(*_: object, **__: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(%s)", [20])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source_push, "load", wait)
+        assert push_to_source() == (503, message)
+
+    assert (Reading.objects.count(), Delivery.objects.count()) == (0, 0)
+    assert push_to_source()[0] == 200
