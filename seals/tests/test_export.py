@@ -123,6 +123,16 @@ def test_roots_kept_elsewhere_show_an_export_that_was_made_anew(export: Path, tm
     assert check(export, roots)[0] == [f"seal 2: its root differs from the one in {roots}"]
 
 
+def test_roots_of_a_former_code_belong_to_the_customer(customer: Customer, tmp_path: Path) -> None:
+    """The file of roots was written while the customer had another code."""
+    roots, path = tmp_path / "roots.csv", tmp_path / "later.zip"
+    call_command("export_roots", str(roots), stdout=StringIO())
+    Customer.objects.filter(pk=customer.pk).update(customer_code="RENAMED")
+    call_command("export_seals", "RENAMED", str(path), stdout=StringIO())
+
+    assert check(path, roots)[0] == []
+
+
 def test_a_part_of_the_days_can_be_exported(customer: Customer, tmp_path: Path) -> None:
     path = tmp_path / "day.zip"
     call_command("export_seals", "ACME", str(path), since=NEXT_DAY, stdout=StringIO())

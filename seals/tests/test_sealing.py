@@ -134,6 +134,28 @@ def test_roots_kept_outside_show_that_seals_were_removed_or_made_again(
 
 
 @pytest.mark.django_db
+def test_roots_are_found_after_the_customers_code_was_changed(sealed_customer: Customer, tmp_path: Path) -> None:
+    """A file of roots names customers by their codes as of then: a new code is no sign that seals were removed."""
+    roots = tmp_path / "roots.csv"
+    call_command("export_roots", str(roots), stdout=StringIO())
+    Customer.objects.filter(pk=sealed_customer.pk).update(customer_code="RENAMED")
+    other = CustomerFactory(customer_code="ACME")
+    seal_until(closes_at(DAY), other)
+
+    call_command("verify_trail", roots=roots, stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_roots_of_an_unknown_customer_are_not_written(tmp_path: Path) -> None:
+    """A file without any root would be kept as if it proved something."""
+    with pytest.raises(CommandError, match="There is no customer with the code “NOBODY”"):
+        call_command("export_roots", str(tmp_path / "roots.csv"), customer="NOBODY", stdout=StringIO())
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(CommandError, match="can't be written"):
+        call_command("export_roots", str(tmp_path / "no folder" / "roots.csv"), stdout=StringIO())
+
+
+@pytest.mark.django_db
 def test_verify_trail_names_what_it_can_not_find(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no customer with the code “NOBODY”"):
         call_command("verify_trail", customer="NOBODY")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
+from customers.models import Customer
 from seals.models import DaySeal
 from seals.verification.roots import root_lines
 
@@ -26,7 +27,13 @@ class Command(BaseCommand):
     def handle(self, *args: object, file: Path, customer: str | None, **options: object) -> None:
         seals = DaySeal.objects.all()
         if customer is not None:
-            seals = seals.filter(customer__customer_code=customer)
-        with file.open("w", encoding="utf-8", newline="") as opened:
-            opened.writelines(root_lines(seals))
+            found = Customer.objects.filter(customer_code=customer).first()
+            if found is None:
+                raise CommandError(f"There is no customer with the code “{customer}”.")
+            seals = DaySeal.of(found.pk)
+        try:
+            with file.open("w", encoding="utf-8", newline="") as opened:
+                opened.writelines(root_lines(seals))
+        except OSError as error:
+            raise CommandError(f"{file} can't be written: {error.strerror}") from error
         self.stdout.write(f"{seals.count():,} roots written to {file}.")
