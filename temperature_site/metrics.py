@@ -38,7 +38,7 @@ from temperature_site.health.views import TtlCache, latest_report
 from temperature_site.heartbeats import watched_queues
 from temperature_site.models import Backup
 
-POLLED = (IngestionType.API, IngestionType.CSV)
+POLLED = frozenset(IngestionType) - {IngestionType.PUSH, IngestionType.IMPORT, IngestionType.MQTT}
 # Scrapes are frequent, and summing millions of deliveries may take a second.
 CACHE_SECONDS = 5.0
 

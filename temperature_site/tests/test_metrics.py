@@ -11,6 +11,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from ingestion.models import IngestionType
 from temperature_site import metrics
 from temperature_site.health import views
 from temperature_site.health.broker import BrokerOut, QueueState
@@ -59,6 +60,13 @@ def test_deliveries_are_summed_by_outcome(scrape_metrics: Callable[[], dict[tupl
     assert found["temperature_readings_total", "rejected"] == 2
     assert found["temperature_store_seconds_sum", "api"] == 0.75
     assert found["temperature_store_seconds_count", "api"] == 2
+
+
+def test_polls_of_files_are_polls(scrape_metrics: Callable[[], dict[tuple[str, ...], float]]) -> None:
+    """Folders and servers of files are polled like APIs; messages, pushes and imports arrive by themselves."""
+    for ingestion_type in IngestionType:
+        DeliveryFactory(ingestion_type=ingestion_type)
+    assert scrape_metrics()["temperature_polls_total", "success"] == len({"api", "csv", "folder", "sftp", "s3"})
 
 
 def test_the_lag_is_that_of_the_most_overdue_source(scrape_metrics: Callable[[], dict[tuple[str, ...], float]]) -> None:
