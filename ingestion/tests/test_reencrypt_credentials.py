@@ -8,7 +8,8 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from core.crypto.encryption import SecretUnreadable, decrypt
+from core.crypto.encryption import SecretUnreadable, decrypt, reencrypt
+from ingestion.management.commands import reencrypt_credentials
 from ingestion.models import Source
 from tests.alarm_factories import WebhookChannelFactory
 from tests.factories import SourceFactory, UserFactory
@@ -55,6 +56,24 @@ def test_secrets_of_second_factors_are_reencrypted_as_well(settings: Settings) -
         factor.refresh_from_db()
     assert decrypt(totp.instance.data["secret"]) == "ABCDEF"
     assert codes.get_unused_codes() == unused
+
+
+def test_a_secret_that_is_changed_meanwhile_is_kept(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs while people change credentials, and polls renew access tokens."""
+    settings.SOURCE_CREDENTIALS_KEYS = ["the old secret"]
+    SourceFactory(credentials_kind="bearer", credentials_secret="open sesame")
+    other = SourceFactory(credentials_kind="bearer", credentials_secret="expired")
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret", "the old secret"]
+
+    def change_the_other_and_reencrypt(token: str) -> str:
+        if Source.objects.get(pk=other.pk).credentials.secret == "expired":
+            Source.objects.filter(pk=other.pk).update(credentials_secret="renewed")
+        return reencrypt(token)
+
+    monkeypatch.setattr(reencrypt_credentials, "reencrypt", change_the_other_and_reencrypt)
+    call_command("reencrypt_credentials")
+
+    assert Source.objects.get(pk=other.pk).credentials.secret == "renewed"
 
 
 def test_unreadable_secrets_are_reported_and_unchanged(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,21 +47,28 @@ class Command(BaseCommand):
     def _renew(self, model: type[models.Model], names: tuple[str, ...]) -> int:
         """Re-encrypt the secrets of all rows of `model`; return the number of unreadable ones."""
         renewed = unreadable = 0
-        for row in model._default_manager.all():
-            for name in names:
-                secret = getattr(row, name)
-                if not secret:
-                    continue
+        # Row by row, each as it is by then and locked: people and polls change secrets meanwhile.
+        for pk in model._default_manager.order_by("pk").values_list("pk", flat=True):
+            with transaction.atomic():
+                row = model._default_manager.select_for_update(no_key=True).filter(pk=pk).first()
+                tokens, unread = ({}, 0) if row is None else self._tokens(row, names)
+                if tokens:
+                    model._default_manager.filter(pk=pk).update(**tokens)
+            renewed, unreadable = renewed + len(tokens), unreadable + unread
+        self.stdout.write(f"Re-encrypted the credentials of {renewed} {model._meta.verbose_name_plural}.")
+        return unreadable
+
+    def _tokens(self, row: models.Model, names: tuple[str, ...]) -> tuple[dict[str, Secret], int]:
+        """Return the new secrets of a row by their names, and the number of unreadable ones."""
+        tokens, unreadable = {}, 0
+        for name in names:
+            if secret := getattr(row, name):
                 try:
-                    token = reencrypt(secret.token)
+                    tokens[name] = Secret(reencrypt(secret.token))
                 except SecretUnreadable as error:
                     self.stderr.write(f"{row}: {error}")
                     unreadable += 1
-                    continue
-                model._default_manager.filter(pk=row.pk).update(**{name: Secret(token)})
-                renewed += 1
-        self.stdout.write(f"Re-encrypted the credentials of {renewed} {model._meta.verbose_name_plural}.")
-        return unreadable
+        return tokens, unreadable
 
     @transaction.atomic
     def _renew_factors(self) -> int:
