@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import Client as DjangoClient
 from requests.adapters import BaseAdapter
 
-from tests.factories import FacilityFactory, StorageUnitFactory, make_token
+from tests.factories import FacilityFactory, StorageUnitFactory, make_token, store_readings
 
 ROOT = Path(settings.BASE_DIR)
 FOLDER = ROOT / "clients" / "python"
@@ -83,6 +83,55 @@ def test_a_list_is_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert {facility["id"] for facility in client.facilities()} == created
     assert len(adapter.sent) == 3
+
+
+@pytest.mark.parametrize("newest_is_read_again", [False, True])
+def test_the_latest_readings_are_those_of_every_unit(
+    monkeypatch: pytest.MonkeyPatch, newest_is_read_again: bool
+) -> None:
+    """The API returns up to PAGE_SIZE units at once, without a next page; no unit may be missing, nor come twice."""
+    monkeypatch.setattr(module, "PAGE_SIZE", 3)
+    api_token, token = make_token()
+    facility = FacilityFactory.create(customer=api_token.customer)
+    units = StorageUnitFactory.create_batch(5, facility=facility)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for minutes, unit in zip((0, 1, 1, 2, 3), units, strict=True):
+        store_readings(unit, [4.0], start=start + timedelta(minutes=minutes))
+    client, _ = client_of(token)
+
+    readings = client.latest()
+    read = [next(readings)["storage_unit_id"]]
+    if newest_is_read_again:  # a unit reports that has not been read yet
+        store_readings(units[0], [5.0], start=start + timedelta(minutes=4))
+    read += [reading["storage_unit_id"] for reading in readings]
+
+    assert sorted(read) == sorted(str(unit.public_id) for unit in units)
+
+
+def test_more_units_than_can_be_told_apart_are_an_error_and_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", 2)
+    api_token, token = make_token()
+    facility = FacilityFactory.create(customer=api_token.customer)
+    for unit in StorageUnitFactory.create_batch(3, facility=facility):
+        store_readings(unit, [4.0], start=datetime(2026, 1, 1, tzinfo=UTC))
+    client, _ = client_of(token)
+    with pytest.raises(ApiError, match="2 or more units have their latest reading at 2026-01-01"):
+        list(client.latest())
+
+
+def test_a_connection_that_ends_within_the_response_is_retried(waits: list[float]) -> None:
+    _, token = make_token()
+    client, adapter = client_of(token)
+    send, broken = adapter.send, [requests.exceptions.ChunkedEncodingError("Response ended prematurely")]
+
+    def send_and_break(*args: Any, **kwargs: Any) -> requests.Response:
+        if broken:
+            raise broken.pop()
+        return send(*args, **kwargs)
+
+    adapter.send = send_and_break  # type: ignore[method-assign]  # a test double
+    assert list(client.facilities()) == []
+    assert waits == [1.0]
 
 
 def test_a_push_is_divided_and_its_errors_are_numbered_throughout() -> None:

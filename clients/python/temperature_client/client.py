@@ -6,7 +6,7 @@ Repeating a push is harmless: a reading is stored once. So pushes are retried li
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -23,6 +23,8 @@ TIMEOUT_SECONDS = 60.0
 # Overload, restarts and rate limits; other errors do not go away by repeating the request.
 RETRIED = frozenset({429, 502, 503, 504})
 MAX_WAIT_SECONDS = 60.0
+# The last one: the connection ended within the response.
+NETWORK_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class NewReading(TypedDict, total=False):
@@ -112,8 +114,29 @@ class Client:
         return self._pages(f"/temperature/unit/{unit_id}", _period(start, end))
 
     def latest(self) -> Iterator[Json]:
-        """Yield the latest reading of each storage unit."""
-        return self._pages("/temperature/latest")
+        """Yield the latest reading of each storage unit, of the first PAGE_SIZE ones the newest first."""
+        seen: set[str] = set()
+        # Whoever reports while a long list is read moves up in it: then it is read again, until nothing is missing.
+        while (yield from self._latest_unseen(seen)):
+            pass
+
+    def _latest_unseen(self, seen: set[str]) -> Generator[Json, None, bool]:
+        """Yield the latest readings of units that are not in `seen`; return whether to look again."""
+        parameters, found, is_first = {"limit": str(PAGE_SIZE)}, 0, True
+        while True:
+            page: list[Json] = self._request("GET", f"{self._root}/temperature/latest", parameters=parameters)
+            unseen = [reading for reading in page if reading["storage_unit_id"] not in seen]
+            seen.update(reading["storage_unit_id"] for reading in unseen)
+            found += len(unseen)
+            yield from unseen
+            if len(page) < PAGE_SIZE:
+                return found > 0 and not is_first
+            before = parameters.get("end_date")
+            parameters["end_date"], is_first = page[-1]["recorded_at"], False
+            if parameters["end_date"] == before:
+                raise ApiError(
+                    f"{PAGE_SIZE} or more units have their latest reading at {before}: read them one by one."
+                )
 
     def push(self, readings: Iterable[NewReading], *, batch_size: int = BATCH_SIZE) -> PushResult:
         """Push readings in batches; rows that are rejected do not keep the others from being stored."""
@@ -127,9 +150,6 @@ class Client:
         url: str | None = self._root + path
         while url:
             page = self._request("GET", url, parameters=parameters)
-            if isinstance(page, list):
-                yield from page
-                return
             yield from page["items"]
             # The link contains the parameters.
             url, parameters = page.get("next"), None
@@ -146,7 +166,7 @@ class Client:
             wait = min(2.0 ** (attempt - 1), MAX_WAIT_SECONDS)
             try:
                 response = self._session.request(method, url, params=parameters, json=body, timeout=TIMEOUT_SECONDS)
-            except (requests.ConnectionError, requests.Timeout) as error:
+            except NETWORK_ERRORS as error:
                 failure = ApiError(f"{method} {url} failed: {type(error).__name__}.")
             else:
                 if response.ok:
