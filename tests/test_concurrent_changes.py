@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
@@ -12,10 +13,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from alarms.models import AlarmEvent, LimitProfile, LimitVersion, MaintenanceWindow, Message, UnitLimits
-from customers.models import ApiToken, Customer, Facility, StorageUnit
+from customers.models import ApiToken, Customer, Facility, StorageUnit, Submission
 from ingestion.models import FileImport, Source, SourceSetup
 from tests.alarm_factories import AlarmFactory, ChannelFactory
 from tests.api_clients import client_of, client_with
@@ -267,6 +269,18 @@ class TestDoubleSubmission:
             for code in (unit.facility.facility_code, "new")
         ]
         assert statuses == [400, 201]
+
+    def test_a_key_may_be_used_again_after_a_day(self, unit: StorageUnit) -> None:
+        """Senders that number their requests begin anew some day: what they send then is not carried out already."""
+        client = client_of(unit.facility.customer)
+
+        def create(code: str) -> int:
+            body, headers = {"facility_code": code}, {"Idempotency-Key": "a"}
+            return client.post(f"{API}/facilities", body, headers=headers).status_code
+
+        assert create("first") == 201
+        Submission.objects.update(submitted_at=timezone.now() - timedelta(days=1, minutes=1))
+        assert [create("second"), create("third")] == [201, 409]
 
     def test_keys_of_others_do_not_matter(self, unit: StorageUnit) -> None:
         clients = [client_of(unit.facility.customer), client_of(unit.facility.customer)]

@@ -24,14 +24,15 @@ SUBMITTED_TWICE = "This form was submitted twice, and carried out once."
 MAX_KEY_LENGTH = 200
 _NAMESPACE = uuid.UUID("5d2b1f0c-6b0e-4d6c-9a3f-3f1f6a7d2c11")
 
-# Keys are kept for a day; nobody repeats a submission later.
+# Keys are kept for a day; nobody repeats a submission later. One that has expired and is still there is taken over.
 CLAIM = """
 WITH expired AS (
     DELETE FROM submission WHERE key IN (
         SELECT key FROM submission WHERE submitted_at < now() - interval '1 day' LIMIT 100 FOR UPDATE SKIP LOCKED
     )
 )
-INSERT INTO submission (key, submitted_at) VALUES (%s, now()) ON CONFLICT DO NOTHING
+INSERT INTO submission AS known (key, submitted_at) VALUES (%s, now())
+ON CONFLICT (key) DO UPDATE SET submitted_at = excluded.submitted_at WHERE known.submitted_at < now() - interval '1 day'
 """
 
 
