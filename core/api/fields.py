@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -25,7 +25,6 @@ MAX_NUMBER = 1e9
 MAX_REASON = 1_000
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # A plus sign that a client forgot to escape arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
 
@@ -130,4 +129,13 @@ class InstantField(serializers.CharField):
             self.fail("format")
         if not 1900 <= instant.year <= 9000:
             self.fail("year")
-        return instant + _DAY - _MICROSECOND if self.is_end and _DATE.fullmatch(text) else instant
+        return instant + _DAY - _MICROSECOND if self.is_end and _is_date(text) else instant
+
+
+def _is_date(text: str) -> bool:
+    """Return whether an ISO 8601 text has no time of day: 2026-11-23, 20261123 or 2026-W48-1."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -70,6 +70,11 @@ def test_a_bare_date_is_inclusive_as_an_end() -> None:
     assert parse("end_date=2026-11-20")["end"] == datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("text", ["20261123", "2026-W48-1", "2026W481"])
+def test_a_date_in_another_form_of_iso_8601_is_as_inclusive(text: str) -> None:
+    assert parse(f"end_date={text}") == parse("end_date=2026-11-23")
+
+
 def test_a_space_for_a_forgotten_plus_is_understood() -> None:
     assert parse("start_date=2026-11-20T02:00:00+02:00")["start"] == datetime(2026, 11, 20, tzinfo=UTC)
 
