@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def database_settings(
     give up sooner, as the primary can be read instead.
     """
     settings: dict[str, Any] = (
-        _from_url(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
+        _from_url(url, "DATABASE_REPLICA_URL" if is_replica else "DATABASE_URL")
+        if url
+        else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
     )
     settings |= {
         # A thread of the web process keeps its connection between requests and checks that it is still usable.
@@ -62,17 +65,15 @@ def limit_statements(database: dict[str, Any], seconds: int) -> None:
         database["OPTIONS"]["options"] += f" -c statement_timeout={seconds * 1000}"
 
 
-def _from_url(url: str) -> dict[str, Any]:
+def _from_url(url: str, name: str) -> dict[str, Any]:
     if url.partition("://")[0] not in POSTGRES_SCHEMES:
-        raise ImproperlyConfigured("DATABASE_URL must start with postgres://: there is one SQL dialect, PostgreSQL.")
+        raise ImproperlyConfigured(f"{name} must start with postgres://: there is one SQL dialect, PostgreSQL.")
     try:
         settings: dict[str, Any] = environ.Env.db_url_config(url) | {"ENGINE": postgresql.ENGINE}
     except ValueError as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL must look like postgres://user:password@host:5432/database."
-        ) from error
+        raise ImproperlyConfigured(f"{name} must look like postgres://user:password@host:5432/database.") from error
     if not settings["NAME"]:
-        raise ImproperlyConfigured("DATABASE_URL names no database: postgres://user:password@host:5432/database")
+        raise ImproperlyConfigured(f"{name} names no database: postgres://user:password@host:5432/database")
     # psql (manage.py dbshell) and the test suite read HOST, too.
     socket_folder = settings.get("OPTIONS", {}).pop("host", None)
     if socket_folder:
@@ -114,6 +115,11 @@ def archive_storage_settings(backend: str, options: str, folder: str, data_dir: 
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(location)}}
     if folder:
         raise ImproperlyConfigured("Set either ARCHIVE_DIR, for a folder, or ARCHIVE_STORAGE.")
+    if not _is_installed(backend.rpartition(".")[0]):
+        raise ImproperlyConfigured(
+            f"ARCHIVE_STORAGE must name a class that is installed, such as storages.backends.s3.S3Storage of"
+            f" django-storages; it is {backend!r}."
+        )
     try:
         parsed = json.loads(options or "{}")
     except ValueError as error:
@@ -121,3 +127,11 @@ def archive_storage_settings(backend: str, options: str, folder: str, data_dir: 
     if not isinstance(parsed, dict):
         raise ImproperlyConfigured('ARCHIVE_OPTIONS must be a JSON object such as {"bucket_name": "readings"}.')
     return {"BACKEND": backend, "OPTIONS": parsed}
+
+
+def _is_installed(module: str) -> bool:
+    """Return whether there is such a module, which is not imported: it may need the settings."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
