@@ -17,12 +17,14 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import IO, cast
 
+import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import Error
+from django.db import Error, InterfaceError, OperationalError
 
 from core.backoff import backoff_seconds
 from core.db import clock
+from core.leases import ClaimLost
 from ingestion.loading.load import LoadRequest, Parsing, load, log_failure
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import Delivery, IngestionType, Source, SourceFile
@@ -32,8 +34,10 @@ from ingestion.polling.claims import source_leases
 from ingestion.polling.fetch import FetchedBody, FetchFailure
 from ingestion.polling.files.folder import Folder
 from ingestion.polling.files.store import MAX_READ, FileStore, StoredFile, is_wanted
-from ingestion.polling.source_poll import SourcePoll
+from ingestion.polling.source_poll import Failure, SourcePoll
 from ingestion.sources.file_places import FilePlace, parse_place
+
+logger = structlog.get_logger(__name__)
 
 # A file that was modified more recently must have the same size and time in two polls before it is read.
 SETTLED_AFTER = timedelta(seconds=60)
@@ -45,6 +49,8 @@ _LEFT_OUT = (
     "{name} has ended its worker {count} times, by its size or its content, so it is left out. Send smaller files, or"
     " choose “Poll now” to read it again."
 )
+# What says nothing about the file that is being loaded: without its claim or the database no file can be.
+_OF_NO_FILE = (ClaimLost, OperationalError, InterfaceError)
 _PIECE_BYTES = 1 << 18
 _IN_MEMORY_BYTES = 8 << 20
 
@@ -129,9 +135,14 @@ class FilePoll(SourcePoll):
             # Too little time is left for others, which the next poll reads while this one waits.
             message = f"{file.name} took longer than {settings.POLL_SOFT_SECONDS} s. Send smaller files."
             self._fail_file(file, load_request, "timeout", message)
-        except Exception:
+        except Exception as error:
             self._forget_begun(file)
-            raise
+            unexpected = Failure.of(error)
+            if isinstance(error, _OF_NO_FILE) or unexpected.reason != "internal_error":
+                raise
+            # An error in this system: the file would be the oldest one, and so the first, at every poll.
+            logger.exception("a file failed", path=file.path)
+            self._fail_file(file, load_request, unexpected.reason, unexpected.message)
 
     def _load_body(self, file: StoredFile, body: IO[bytes], content_hash: str, load_request: LoadRequest) -> None:
         is_timed_on_receipt = False

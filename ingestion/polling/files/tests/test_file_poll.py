@@ -114,6 +114,38 @@ class TestFolder:
         (scheduled,) = claim_due()
         assert [each.status for each in poll(scheduled)] == ["success"]
 
+    def test_an_unexpected_error_of_a_file_is_logged_and_holds_up_no_other(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Otherwise newer files would never be read, as the oldest one is the first each time."""
+        write(folder, "A.csv", table(1))
+        write(folder, "B.csv", table(2), minutes_ago=10)
+        load_body = FilePoll._load_body
+
+        def fail(self: FilePoll, file: StoredFile, *rest: Any) -> None:
+            if file.name == "A.csv":
+                raise ZeroDivisionError
+            load_body(self, file, *rest)
+
+        monkeypatch.setattr(FilePoll, "_load_body", fail)
+
+        failed, loaded = polled(source)
+
+        assert (Path(failed.source_url).name, failed.error_reason) == ("A.csv", "internal_error")
+        assert "ZeroDivisionError" in failed.error_message
+        assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
+        assert (SourceFile.objects.get(state="failed").path, source.failures_in_a_row) == (str(folder / "A.csv"), 0)
+        assert polled(source) == []
+
+    def test_a_setting_by_which_no_file_can_be_read_fails_the_poll(self, folder: Path, source: Source) -> None:
+        """Not file by file, each of which would wait for its next attempt after the setting is corrected."""
+        write(folder, "A.csv", table(1))
+        Source.objects.update(time_zone="Nowhere/Here")
+        assert [each.error_reason for each in polled(source)] == ["source_settings"]
+
+        Source.objects.update(time_zone="UTC")
+        assert [each.status for each in polled(source)] == ["success"]
+
     def test_a_file_whose_worker_survives_is_tried_again(
         self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
     ) -> None:
