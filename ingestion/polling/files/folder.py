@@ -13,7 +13,7 @@ from typing import IO
 from django.conf import settings
 
 from core.http.guarded_http import FetchFailure
-from ingestion.polling.files.store import StoredFile
+from ingestion.polling.files.store import StoredFile, shown_name
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.file_places import FilePlace
 
@@ -55,17 +55,8 @@ class Folder:
 
 def _described(entry: os.DirEntry[str]) -> StoredFile:
     status = entry.stat(follow_symlinks=False)
-    path = Path(entry.path).with_name(_shown(entry.name))
+    path = Path(entry.path).with_name(shown_name(os.fsencode(entry.name)))
     return StoredFile(str(path), path.name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
-
-
-def _shown(name: str) -> str:
-    """Return a file's name as text that can be stored: like a CSV line, it is cp1252 if it is not UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name).decode("cp1252", "replace")
-    return name
 
 
 def _allowed(folder: Path) -> Path:

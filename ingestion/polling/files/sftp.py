@@ -14,11 +14,12 @@ from typing import IO, Self, cast
 import paramiko
 from django.conf import settings
 from paramiko.pkey import UnknownKeyType
+from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READDIR
 
 from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure, FetchLimits, Guard, connect_to
 from ingestion.models import Source
-from ingestion.polling.files.store import MAX_LISTED, StoredFile
+from ingestion.polling.files.store import MAX_LISTED, StoredFile, shown_name
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import FilePlace
@@ -27,12 +28,37 @@ from ingestion.sources.file_places import FilePlace
 _FAILURES = (paramiko.SSHException, paramiko.SFTPError, OSError, EOFError, UnicodeDecodeError)
 
 
+class _Client(paramiko.SFTPClient):
+    """A client that lists names as they are sent: paramiko's own listing ends at the first that is not UTF-8."""
+
+    def entries(self, folder: str) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
+        """Yield the name and the attributes of each entry of a folder. Raise one of _FAILURES."""
+        handle = self._answer(CMD_HANDLE, CMD_OPENDIR, folder.encode()).get_binary()
+        while True:
+            try:
+                names = self._answer(CMD_NAME, CMD_READDIR, handle)
+            except EOFError:
+                break
+            for _ in range(names.get_int()):
+                name, _text_for_people = names.get_binary(), names.get_binary()
+                yield name, paramiko.SFTPAttributes._from_msg(names)  # type: ignore[attr-defined]
+        self._request(CMD_CLOSE, handle)  # type: ignore[attr-defined]
+
+    def _answer(self, expected: int, request: int, argument: bytes) -> paramiko.Message:
+        kind, message = self._request(request, argument)  # type: ignore[attr-defined]  # what all its methods call
+        if kind != expected:
+            raise paramiko.SFTPError(f"kind {kind} instead of {expected}")
+        return cast("paramiko.Message", message)
+
+
 class SftpServer:
     """A connection that lasts for a poll; a context manager."""
 
     def __init__(self, source: Source, place: FilePlace) -> None:
         """Connect and sign in. Raise FetchFailure or SourceMisconfigured."""
         self._place = place
+        # By their paths, those of listed files as the system knows them.
+        self._names: dict[str, bytes] = {}
         expected = _host_key(source.host_key)
         limits = FetchLimits(
             connect_seconds=settings.SOURCE_CONNECT_SECONDS,
@@ -63,7 +89,7 @@ class SftpServer:
             self._transport.auth_publickey(credentials.name, _private_key(credentials.secret))
         else:
             self._transport.auth_password(credentials.name, credentials.secret, fallback=False)
-        client = paramiko.SFTPClient.from_transport(self._transport)
+        client = _Client.from_transport(self._transport)
         if client is None:
             raise FetchFailure("connection_failed", f"{self._place.host} offers no SFTP.")
         client.get_channel().settimeout(settings.SOURCE_READ_SECONDS)  # type: ignore[union-attr]  # it is open
@@ -78,22 +104,27 @@ class SftpServer:
     def list(self) -> Iterator[StoredFile]:
         """Yield the folder's regular files. Raise FetchFailure."""
         try:
-            for count, entry in enumerate(self._client.listdir_iter(self._place.folder)):
+            for count, (name, entry) in enumerate(self._client.entries(self._place.folder)):
                 if count >= MAX_LISTED:
                     raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED:,} entries.")
-                is_named_safely = "/" not in entry.filename and entry.filename not in (".", "..")
-                if stat.S_ISREG(entry.st_mode or 0) and is_named_safely:
-                    path = f"{self._place.folder.rstrip('/')}/{entry.filename}"
-                    modified_at = datetime.fromtimestamp(entry.st_mtime or 0, UTC)
-                    yield StoredFile(path, entry.filename, entry.st_size or 0, modified_at)
+                if stat.S_ISREG(entry.st_mode or 0) and b"/" not in name and name not in (b".", b".."):
+                    yield self._described(name, entry)
         except _FAILURES as error:
             raise _failure(self._place.host, error) from error
+
+    def _described(self, name: bytes, entry: paramiko.SFTPAttributes) -> StoredFile:
+        shown = shown_name(name)
+        path = f"{self._place.folder.rstrip('/')}/{shown}"
+        self._names[path] = name
+        modified_at = datetime.fromtimestamp(entry.st_mtime or 0, UTC)
+        return StoredFile(path, shown, entry.st_size or 0, modified_at)
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:
         """Open a listed file. Raise FetchFailure."""
         try:
-            with self._client.open(file.path, "rb") as opened:
+            name = self._names.get(file.path, file.name.encode())
+            with self._client.open(self._place.folder.rstrip("/").encode() + b"/" + name, "rb") as opened:
                 opened.prefetch(file.size_bytes)
                 yield cast("IO[bytes]", opened)
         except _FAILURES as error:
@@ -136,7 +167,7 @@ def _failure(host: str, error: Exception) -> FetchFailure:
         case TimeoutError():
             return FetchFailure("timeout", f"{host} did not respond in time.")
         case UnicodeDecodeError():
-            return FetchFailure("not_readable", f"{host} lists a name that is not UTF-8. Rename that file.")
+            return FetchFailure("connection_failed", f"{host} answered with text that is not UTF-8.")
         case paramiko.SFTPError():
             return FetchFailure("connection_failed", f"{host} answered with something else than SFTP.")
         case paramiko.SSHException():

@@ -28,6 +28,14 @@ class StoredFile:
     modified_at: datetime
 
 
+def shown_name(name: bytes) -> str:
+    """Return a file's name as text that can be stored: like a CSV line, it is cp1252 if it is not UTF-8."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("cp1252", "replace")
+
+
 class FileStore(Protocol):
     """A place that files are read from. Its methods raise FetchFailure or SourceMisconfigured."""
 

@@ -45,6 +45,11 @@ class _Access(paramiko.ServerInterface):
         return "password,publickey"
 
 
+def described(entry: Path) -> paramiko.SFTPAttributes:
+    """Return what the server tells about a file. Its name is bytes, as on most servers."""
+    return paramiko.SFTPAttributes.from_stat(os.lstat(entry), os.fsencode(entry.name))  # type: ignore[arg-type]
+
+
 def _files_of(folder: Path) -> type[paramiko.SFTPServerInterface]:
     class Files(paramiko.SFTPServerInterface):
         def _local(self, path: str) -> Path:
@@ -53,9 +58,7 @@ def _files_of(folder: Path) -> type[paramiko.SFTPServerInterface]:
         def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
             if not self._local(path).is_dir():
                 return SFTP_NO_SUCH_FILE
-            return [
-                paramiko.SFTPAttributes.from_stat(os.lstat(entry), entry.name) for entry in self._local(path).iterdir()
-            ]
+            return [described(entry) for entry in self._local(path).iterdir()]
 
         def stat(self, path: str) -> paramiko.SFTPAttributes | int:
             return paramiko.SFTPAttributes.from_stat(self._local(path).stat())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,16 +76,20 @@ class TestSftp:
         served.save(update_fields=["credentials_secret"])
         assert [each.error_reason for each in polled(served)] == ["sign_in_refused"]
 
-    def test_a_name_in_another_encoding_is_told(self, served: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-        def list_folder(*_: object) -> None:
-            b"K\xfchlraum.csv".decode()
+    def test_a_name_in_another_encoding_holds_up_no_other_file(
+        self, folder: Path, served: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Names are bytes; systems that are older than UTF-8 still write others."""
+        monkeypatch.setattr("paramiko.message.u", os.fsdecode)  # of the server, which takes paths for UTF-8
+        write(folder, "A.csv", table(1))
+        (folder / "A.csv").rename(os.fsdecode(os.fsencode(folder) + "/Kühlraum.csv".encode("cp1252")))
+        write(folder, "B.csv", table(2), minutes_ago=10)
 
-        monkeypatch.setattr(paramiko.SFTPClient, "listdir_iter", list_folder)
+        first, second = polled(served)
 
-        (delivery,) = polled(served)
-
-        assert delivery.error_reason == "not_readable"
-        assert "not UTF-8" in delivery.error_message
+        assert [counts(each) for each in (first, second)] == [(1, 0, 0, 0), (1, 0, 0, 0)]
+        assert Path(first.source_url).name == "Kühlraum.csv"
+        assert polled(served) == []
 
     @pytest.mark.parametrize(
         "host_key", ["ssh-dss AAAAB3NzaC1kc3M=", "ssh-ed25519 AAAA", "ssh-rsa AAAA", "ecdsa-x AAAA"]
