@@ -16,7 +16,7 @@ from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure
 from core.http.guarded_requests import guarded
 from ingestion.models import Source
-from ingestion.polling.files.store import MAX_LISTED, StoredFile
+from ingestion.polling.files.store import MAX_LISTED, StoredFile, listed_size
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import FilePlace
@@ -76,7 +76,7 @@ class Bucket:
                     if count > MAX_LISTED:
                         raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED:,} entries.")
                     name = item["Key"].removeprefix(self._prefix)
-                    yield StoredFile(item["Key"], name, item["Size"], item["LastModified"])
+                    yield StoredFile(item["Key"], name, listed_size(item["Size"]), item["LastModified"])
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:

@@ -19,7 +19,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure, FetchLimits, Guard, connect_to
 from ingestion.models import Source
-from ingestion.polling.files.store import MAX_LISTED, StoredFile, shown_name
+from ingestion.polling.files.store import MAX_LISTED, StoredFile, listed_size, shown_name
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import FilePlace
@@ -117,7 +117,7 @@ class SftpServer:
         path = f"{self._place.folder.rstrip('/')}/{shown}"
         self._names[path] = name
         modified_at = datetime.fromtimestamp(entry.st_mtime or 0, UTC)
-        return StoredFile(path, shown, entry.st_size or 0, modified_at)
+        return StoredFile(path, shown, listed_size(entry.st_size), modified_at)
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:

@@ -14,6 +14,8 @@ MAX_LISTED = 100_000
 # A poll reads no more files: the next one reads the others.
 MAX_READ = 10_000
 MAX_PATH_LENGTH = 1_000
+# What a column of the database holds. A server that lists a larger file, or one of fewer than 0 bytes, is wrong.
+_MAX_SIZE = 2**63 - 1
 # Names that senders give to files that they are still writing.
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".writing", ".lock", "~")
 
@@ -26,6 +28,11 @@ class StoredFile:
     name: str
     size_bytes: int
     modified_at: datetime
+
+
+def listed_size(size_bytes: int | None) -> int:
+    """Return the size of a file as its server lists it, within the bounds of what can be stored."""
+    return min(max(size_bytes or 0, 0), _MAX_SIZE)
 
 
 def shown_name(name: bytes) -> str:
@@ -51,6 +58,7 @@ def is_wanted(file: StoredFile, pattern: str) -> bool:
     name = file.name
     if (
         not name
+        or "\0" in file.path
         or name.startswith(".")
         or name.lower().endswith(_UNFINISHED_SUFFIXES)
         or len(file.path) > MAX_PATH_LENGTH

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from ingestion.models import Delivery, Source
+from ingestion.polling.files.tests import sftp_server
 from ingestion.polling.files.tests.file_servers import s3_server, table, write
 from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, private_key_text, serving
 from ingestion.polling.tests.polling import counts, polled
@@ -90,6 +91,26 @@ class TestSftp:
         assert [counts(each) for each in (first, second)] == [(1, 0, 0, 0), (1, 0, 0, 0)]
         assert Path(first.source_url).name == "Kühlraum.csv"
         assert polled(served) == []
+
+    def test_an_impossible_size_fails_that_file_only(
+        self, folder: Path, served: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A size that no column holds; names and sizes are the server's."""
+        write(folder, "A.csv", table(1))
+        write(folder, "B.csv", table(2), minutes_ago=10)
+        describe = sftp_server.described
+
+        def describe_wrongly(entry: Path) -> paramiko.SFTPAttributes:
+            told = describe(entry)
+            if entry.name == "A.csv":
+                told.st_size = 2**64 - 1
+            return told
+
+        monkeypatch.setattr(sftp_server, "described", describe_wrongly)
+
+        failed, loaded = polled(served)
+
+        assert (failed.error_reason, loaded.status) == ("too_large", "success")
 
     @pytest.mark.parametrize(
         "host_key", ["ssh-dss AAAAB3NzaC1kc3M=", "ssh-ed25519 AAAA", "ssh-rsa AAAA", "ecdsa-x AAAA"]
