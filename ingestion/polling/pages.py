@@ -105,11 +105,9 @@ def _members(fetched: FetchedBody) -> dict[str, object]:
     if not names:
         return {}
     try:
-        if fetched.size_bytes <= _MAX_DECODED_BYTES:
-            own = _decoded_members(fetched.body.read(), names)
-        else:
-            own = _walked_members(fetched.body, names)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidJson, UnreadableBody):
+        own = _decoded_members(fetched, names)
+        own = _walked_members(fetched.body, names) if own is None else own
+    except (RecursionError, InvalidJson, UnreadableBody):
         return {}  # invalid JSON is found when it is parsed
     finally:
         fetched.body.seek(0)
@@ -133,8 +131,22 @@ def _names_of_pages(fetched: FetchedBody) -> set[str]:
     return {name for name in found if canonical(name) in _NAMES_OF_PAGES}
 
 
-def _decoded_members(data: bytes, names: Set[str]) -> dict[str, object]:
-    """Return the named members of an object by canonical names; the others, however many, take no memory."""
+def _decoded_members(fetched: FetchedBody, names: Set[str]) -> dict[str, object] | None:
+    """Return the named members of an object by canonical names; the others, however many, take no memory.
+
+    None if it is large, or is not what msgspec takes for JSON: in another encoding, or with a lone surrogate, say.
+    """
+    if fetched.size_bytes > _MAX_DECODED_BYTES:
+        return None
+    try:
+        return _members_of(fetched.body.read(), names)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    finally:
+        fetched.body.seek(0)
+
+
+def _members_of(data: bytes, names: Set[str]) -> dict[str, object]:
     by_field = {f"member_{index}": name for index, name in enumerate(sorted(names))}
     envelope = msgspec.defstruct(
         "Envelope",
@@ -151,7 +163,7 @@ def _decoded_members(data: bytes, names: Set[str]) -> dict[str, object]:
 
 
 def _walked_members(body: IO[bytes], names: Set[str]) -> dict[str, object]:
-    """Return the same of a large object, through a window. Raise InvalidJson or UnreadableBody."""
+    """Return the same of any object, through a window. Raise InvalidJson or UnreadableBody."""
     walker = JsonWalker(
         ByteStream(body, settings.SOURCE_MAX_BYTES),
         path="",

@@ -11,7 +11,7 @@ import pytest
 
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_row
-from ingestion.polling.tests.polling import ServedSource, asked_for, asked_of, polled_once
+from ingestion.polling.tests.polling import ServedSource, asked_for, asked_of, in_turn, polled_once
 from ingestion.polling.tests.scripted_server import Script, Visit, answer
 from readings.models import Reading
 
@@ -82,6 +82,26 @@ def test_every_page_is_stored_before_the_cursor_moves(source_of: Callable[..., S
     assert Reading.objects.count() == COUNT
     assert source.cursor_at == NEWEST
     assert len(asked_of(source.server)) == 3
+
+
+@pytest.mark.parametrize(
+    "beside", [rb'"note": "\ud800"', b'"total": 1e400', '"meta": {"city": "Köln"}'.encode("cp1252")]
+)
+def test_what_the_parser_accepts_beside_them_hides_no_further_pages(
+    source_of: Callable[..., ServedSource], beside: bytes
+) -> None:
+    """Text that is not strict JSON: a lone surrogate, a number beyond all types, another encoding."""
+    pages = [
+        b'{"readings": [%s], %s, "next": %s}' % (json.dumps(row(index)).encode(), beside, following)
+        for index, following in enumerate((b'"/readings?page=2"', b"null"))
+    ]
+    script = in_turn(*(answer(page, headers="Content-Type: application/json\r\n") for page in pages))
+    source = source_of(script, path="/readings")
+
+    delivery = polled_once(source)
+
+    assert (delivery.status, delivery.records_stored) == ("success", 2)
+    assert asked_of(source.server) == ["/readings", "/readings?page=2"]
 
 
 def test_a_page_that_fails_keeps_the_cursor_and_is_told(source_of: Callable[..., ServedSource]) -> None:
