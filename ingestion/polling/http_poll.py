@@ -240,8 +240,9 @@ class HttpPoll(SourcePoll):
         """Yield the pages after the first one. What cannot be read is noted, and keeps the cursor where it is."""
         url = request.url
         response, requested, size = first, {url}, first.fetched.size_bytes
-        while (page := next_page(response.fetched, url)) is not None:
-            problem = page.problem
+        is_from_zero = False
+        while (page := next_page(response.fetched, url, is_from_zero=is_from_zero)) is not None:
+            problem, is_from_zero = page.problem, page.is_from_zero
             if page.url in requested:
                 problem = "its next page is one that has been read"
             elif len(requested) >= MAX_PAGES or size > settings.SOURCE_MAX_BYTES:

@@ -42,7 +42,8 @@ _CURSORS = {
     "cursor": "cursor",
 }
 _HAS_MORE = ("has_more", "has_next", "has_next_page", "more", "more_available")
-_PAGE_COUNTS = ("total_pages", "page_count", "pages", "last_page", "num_pages")
+_PAGE_COUNTS = ("total_pages", "page_count", "pages", "num_pages")
+_LAST_PAGE = "last_page"
 _TOTALS = ("total", "total_count", "count_total", "total_results")
 _NAMES_OF_PAGES = frozenset(
     (
@@ -51,6 +52,7 @@ _NAMES_OF_PAGES = frozenset(
         *_CURSORS,
         *_HAS_MORE,
         *_PAGE_COUNTS,
+        _LAST_PAGE,
         *_TOTALS,
         "page",
         "current_page",
@@ -64,27 +66,31 @@ _NAMES_OF_PAGES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NextPage:
-    """The URL of the next page; with `problem` set, why the further pages cannot be requested."""
+    """The URL of the next page; with `problem` set, why the further pages cannot be requested.
+
+    `is_from_zero`: the pages are numbered from 0, as the first one tells.
+    """
 
     url: str = ""
     problem: str = ""
+    is_from_zero: bool = False
 
 
-def next_page(fetched: FetchedBody, url: str) -> NextPage | None:
-    """Return the page after the response to `url`, None if it is the last one."""
+def next_page(fetched: FetchedBody, url: str, *, is_from_zero: bool = False) -> NextPage | None:
+    """Return the page after the response to `url`, None if it is the last one. `is_from_zero` as of the page before."""
     try:
-        return _next_page(fetched, url)
+        return _next_page(fetched, url, is_from_zero=is_from_zero)
     except ValueError:  # of urllib.parse
         return NextPage(problem="the address of its next page is invalid")
 
 
-def _next_page(fetched: FetchedBody, url: str) -> NextPage | None:
+def _next_page(fetched: FetchedBody, url: str, *, is_from_zero: bool) -> NextPage | None:
     target = _link_target(fetched.headers.get("link", ""))
     if target is None:
         members = _members(fetched)
         if not members:
             return None
-        found = _of_members(members, url)
+        found = _of_members(members, url, is_from_zero=is_from_zero)
     else:
         found = NextPage(urljoin(url, target))
     if found and found.url and _origin(found.url) != _origin(url):
@@ -201,7 +207,7 @@ def _is_of_page(name: str, value: object) -> bool:
     return not isinstance(value, list) and (name in _NEXT_URLS or not isinstance(value, dict))
 
 
-def _of_members(members: Mapping[str, object], url: str) -> NextPage | None:
+def _of_members(members: Mapping[str, object], url: str, *, is_from_zero: bool) -> NextPage | None:
     has_more = next((members[name] for name in _HAS_MORE if isinstance(members.get(name), bool)), None)
     if has_more is False:
         return None
@@ -216,15 +222,18 @@ def _of_members(members: Mapping[str, object], url: str) -> NextPage | None:
         is_next = name != "cursor" or has_more is True
         if is_next and isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return NextPage(_with_query(url, name=parameter, value=str(value)))
-    return _by_number(members, url, has_more=has_more is True)
+    return _by_number(members, url, has_more=has_more is True, is_from_zero=is_from_zero)
 
 
-def _by_number(members: Mapping[str, object], url: str, *, has_more: bool) -> NextPage | None:
+def _by_number(members: Mapping[str, object], url: str, *, has_more: bool, is_from_zero: bool) -> NextPage | None:
     """Return the next page of numbered pages, or by an offset."""
     page = _whole(members, "page", "current_page", "page_number")
-    last = _whole(members, *_PAGE_COUNTS)
+    is_from_zero |= page == 0
+    count, last = _whole(members, *_PAGE_COUNTS), _whole(members, _LAST_PAGE)
+    if count is not None:
+        last = count - 1 if is_from_zero else count
     if page is not None and (has_more or (last is not None and page < last)):
-        return NextPage(_with_query(url, name="page", value=str(page + 1)))
+        return NextPage(_with_query(url, name="page", value=str(page + 1)), is_from_zero=is_from_zero)
     offset, limit, total = _whole(members, "offset"), _whole(members, "limit", "page_size"), _whole(members, *_TOTALS)
     if offset is not None and limit and (has_more or (total is not None and offset + limit < total)):
         return NextPage(_with_query(url, name="offset", value=str(offset + limit)))

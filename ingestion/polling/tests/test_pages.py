@@ -41,6 +41,10 @@ def by_page_number(start: int, path: str) -> tuple[dict[str, object], str]:
     return {"pagination": {"page": start // PAGE_SIZE + 1, "total_pages": 3}}, ""
 
 
+def by_page_number_from_zero(start: int, path: str) -> tuple[dict[str, object], str]:
+    return {"page": start // PAGE_SIZE, "pages": 3}, ""
+
+
 def by_offset(start: int, path: str) -> tuple[dict[str, object], str]:
     return {"meta": {"offset": start, "limit": PAGE_SIZE, "total": COUNT}}, ""
 
@@ -49,13 +53,13 @@ def without_a_way(start: int, path: str) -> tuple[dict[str, object], str]:
     return {"has_more": True}, ""
 
 
-def paged(paging: Paging, *, fails_at: int | None = None) -> Script:
+def paged(paging: Paging, *, fails_at: int | None = None, first_page: int = 1) -> Script:
     """Return a script that serves COUNT rows in pages, newest first."""
 
     def respond(visit: Visit) -> None:
         parts = urlsplit(asked_for(visit.head))
         query = {name: int(values[0]) for name, values in parse_qs(parts.query).items() if values[0].isdigit()}
-        start = query.get("offset", query.get("cursor", (query.get("page", 1) - 1) * PAGE_SIZE))
+        start = query.get("offset", query.get("cursor", (query.get("page", first_page) - first_page) * PAGE_SIZE))
         if start == fails_at:
             answer(status="500 Internal Server Error")(visit)
             return
@@ -80,6 +84,18 @@ def test_every_page_is_stored_before_the_cursor_moves(source_of: Callable[..., S
 
     assert (delivery.status, delivery.records_stored) == ("success", COUNT)
     assert Reading.objects.count() == COUNT
+    assert source.cursor_at == NEWEST
+    assert len(asked_of(source.server)) == 3
+
+
+def test_pages_that_are_numbered_from_zero_end_before_their_count(source_of: Callable[..., ServedSource]) -> None:
+    """Page 3 of 3 does not exist then: requesting it would fail, and keep the cursor where it is."""
+    script = paged(by_page_number_from_zero, fails_at=3 * PAGE_SIZE, first_page=0)
+    source = source_of(script, path="/readings")
+
+    delivery = polled_once(source)
+
+    assert (delivery.status, delivery.records_stored) == ("success", COUNT)
     assert source.cursor_at == NEWEST
     assert len(asked_of(source.server)) == 3
 
