@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.utils import timezone
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
+from core.backoff import retry_after_seconds
 from core.crypto.encrypted_field import Secret
 from core.http.guarded_http import FetchFailure, GuardedExchange
 from ingestion.models import Source
@@ -96,6 +97,7 @@ def _sent(source: Source, headers: dict[str, str], body: bytes) -> str:
             "token_refused",
             f"The token URL answered with status {response.status}. Check the client's id, secret and scope.",
             status=response.status,
+            retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), timezone.now()),
             body_start=answer[:EXCERPT_BYTES],
         )
     return answer.decode("utf-8", "replace")

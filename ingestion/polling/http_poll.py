@@ -220,6 +220,7 @@ class HttpPoll(SourcePoll):
             try:
                 first = self._first_response(request, unit_code, bodies, is_alone=len(requests) == 1)
             except FetchFailure as failure:
+                self.note_retry_after(failure.retry_after_seconds)
                 if len(requests) == 1 or (not responses and request is requests[-1]):
                     raise
                 self.problems.append(f"Unit {unit_code}: {failure.message}")
@@ -254,6 +255,7 @@ class HttpPoll(SourcePoll):
                     response = _Response(bodies.enter_context(self._fetch(page.url, request.body)), first.unit_code)
                 except FetchFailure as failure:
                     problem = failure.message
+                    self.note_retry_after(failure.retry_after_seconds)
             if problem:
                 self.problems.append(message_for(Reason.INCOMPLETE_PAGES, why=problem.rstrip(".")))
                 self.has_gap = True

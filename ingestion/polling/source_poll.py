@@ -78,6 +78,8 @@ class SourcePoll(ABC):
     deliveries: list[Delivery] = field(default_factory=list)
     # The beginning of the response that failed, without secrets.
     excerpt: str = ""
+    # How long a server asked to wait that refused a part of this poll only.
+    retry_after_seconds: int | None = None
     # Part of this or an earlier period is missing: the cursor must not pass it.
     has_gap: bool = False
 
@@ -119,6 +121,8 @@ class SourcePoll(ABC):
         source.last_success_at = now
         is_due_at_once = are_more and not self.has_gap
         source.next_due_at = now if is_due_at_once else next_due(source.pk, source.interval_seconds, now)
+        if self.retry_after_seconds is not None:
+            source.next_due_at = max(source.next_due_at, now + self._wait(1, first_seconds=0))
         self._set_state(source, now, is_over=is_last)
 
     def _fail(self, failure: Failure) -> None:
@@ -134,16 +138,26 @@ class SourcePoll(ABC):
             self.deliveries.append(log_failure(load_request, failure.reason, failure.message, self.excerpt))
             source.failures_in_a_row += 1
             source.last_error = failure.message
-            wait_seconds = backoff_seconds(
-                source.failures_in_a_row,
-                random=random.SystemRandom(),
-                # After a temporary failure, a source with a long interval must not wait for its next slot.
-                first_seconds=min(source.interval_seconds, FIRST_RETRY_SECONDS),
-                retry_after_seconds=failure.retry_after_seconds,
-            )
-            source.next_due_at = now + timedelta(seconds=wait_seconds)
+            self.note_retry_after(failure.retry_after_seconds)
+            # After a temporary failure, a source with a long interval must not wait for its next slot.
+            first_seconds = min(source.interval_seconds, FIRST_RETRY_SECONDS)
+            source.next_due_at = now + self._wait(source.failures_in_a_row, first_seconds=first_seconds)
             self._set_state(source, now, is_over=True)
             source.save(update_fields=STATE_FIELDS)
+
+    def note_retry_after(self, seconds: int | None) -> None:
+        """Note how long a server asked to wait; the longest wait counts."""
+        if seconds is not None:
+            self.retry_after_seconds = max(seconds, self.retry_after_seconds or 0)
+
+    def _wait(self, failures: int, *, first_seconds: float) -> timedelta:
+        wait_seconds = backoff_seconds(
+            failures,
+            random=random.SystemRandom(),
+            first_seconds=first_seconds,
+            retry_after_seconds=self.retry_after_seconds,
+        )
+        return timedelta(seconds=wait_seconds)
 
     def _set_state(self, source: Source, now: datetime, *, is_over: bool) -> None:
         source.last_polled_at = now

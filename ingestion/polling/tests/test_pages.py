@@ -130,6 +130,15 @@ def test_a_page_that_fails_keeps_the_cursor_and_is_told(source_of: Callable[...,
     assert source.cursor_at is None
 
 
+def test_retry_after_of_a_further_page_delays_the_next_poll(source_of: Callable[..., ServedSource]) -> None:
+    first = json.dumps({"readings": [row(0)], "next": "/readings?page=2"}).encode()
+    busy = answer(status="429 Too Many Requests", headers="Retry-After: 7200\r\n")
+    source = source_of(in_turn(answer(first, headers="Content-Type: application/json\r\n"), busy), path="/readings")
+
+    assert polled_once(source).status == "partial"
+    assert source.next_due_at - NOON >= timedelta(hours=2)
+
+
 def test_further_pages_that_cannot_be_requested_are_told(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(paged(without_a_way), path="/readings")
 

@@ -84,6 +84,21 @@ def test_a_failing_unit_is_noted_and_the_others_are_stored(source_of: Callable[.
     assert source.failures_in_a_row == 0
 
 
+def test_retry_after_of_any_unit_delays_the_next_poll(source_of: Callable[..., ServedSource]) -> None:
+    """Whichever unit is asked for: requests beyond a server's limit only make it refuse more."""
+    busy = answer(status="429 Too Many Requests", headers="Retry-After: 7200\r\n")
+    rooms = {"/unit/one": json_answer('{"temp": 0, "degrees": "F"}'), "/unit/two": busy, "/unit/three": UNAVAILABLE}
+    source = source_of(by_path(rooms), path="/unit/{unit}", unit_codes=["one", "two", "three"])
+
+    assert counts(polled_once(source)) == (1, 0, 0, 0)
+    assert 2 * HOUR <= source.next_due_at - NOON <= 2.5 * HOUR
+
+    rooms.pop("/unit/one")
+    polled(source)
+    assert source.failures_in_a_row == 1
+    assert 2 * HOUR <= source.next_due_at - NOON <= 2.5 * HOUR
+
+
 def test_a_failing_unit_holds_the_cursor_back(source_of: Callable[..., ServedSource]) -> None:
     script = by_path({"/one": json_answer(json_body(json_row()))})
     source = source_of(script, path="/{unit}?hours={hours}", unit_codes=["one", "two"], cursor_at=NOON - 5 * HOUR)

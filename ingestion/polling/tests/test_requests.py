@@ -120,6 +120,10 @@ class TestAccessTokens:
         assert polled_once(source).status == "success"
         assert self.tokens_sent(source) == ["issued-1", "issued-2"]
 
+    def test_retry_after_of_the_token_url_delays_the_next_poll(self, source_of: Callable[..., ServedSource]) -> None:
+        source = self.oauth_source(source_of, answer(status="429 Too Many Requests", headers="Retry-After: 7200\r\n"))
+        assert polled_once(source).started_at + timedelta(hours=2) <= source.next_due_at
+
     @pytest.mark.parametrize(
         "script",
         [
