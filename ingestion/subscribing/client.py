@@ -38,17 +38,13 @@ class _NotReached(OSError):  # noqa: N818  (paho retries after an OSError)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that waits to be stored."""
+    """A message that waits to be stored, and the source whose filters it matches."""
 
     client: SourceClient
+    source: Source
     message: mqtt.MQTTMessage
     received_at: datetime
     is_backlog: bool
-
-    @property
-    def source(self) -> Source:
-        """The source whose filters it matches."""
-        return self.client.source
 
     @property
     def key(self) -> bytes:
@@ -193,7 +189,7 @@ class SourceClient(mqtt.Client):
         now = time.monotonic()
         is_backlog = self._is_backlog(now)
         self._last_message_at = now
-        self._hand_over(Received(self, message, timezone.now(), is_backlog))
+        self._hand_over(Received(self, self.source, message, timezone.now(), is_backlog))
 
     def _is_wanted(self, message: mqtt.MQTTMessage) -> bool:
         """Return whether its topic is one of the source's: the session also keeps the subscriptions it had before."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from queue import Empty, Full, Queue
 
@@ -26,7 +26,7 @@ from ingestion.loading import messages
 from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable
 from ingestion.models import IngestionType, Source
 from ingestion.sources.request_settings import RequestSettingError
-from ingestion.sources.topics import TopicError
+from ingestion.sources.topics import TopicError, is_topic_of
 from ingestion.subscribing.client import Received, SourceClient
 
 logger = structlog.get_logger(__name__)
@@ -205,13 +205,16 @@ class Subscriber:
     def _held(self, batch: Sequence[Received]) -> list[Received]:
         """Return the messages of sources that are still claimed, and keep the claims until the transaction ends.
 
-        The broker sends the others again, to the subscriber that has claimed their source.
+        The broker sends the others again, to the subscriber that has claimed their source. A message that has waited
+        here while its source was changed is stored by the new settings, by which it would be read if sent again.
         """
         senders = {received.source.pk for received in batch}
         claims = [self._subscriptions[pk].claim for pk in senders & self._subscriptions.keys()]
         held = subscription_leases.renew_all(claims)
         self._lost |= {claim.row_id for claim in claims} - held
-        return [received for received in batch if received.source.pk in held]
+        sources = {pk: self._subscriptions[pk].client.source for pk in held}
+        current = [replace(each, source=sources[each.source.pk]) for each in batch if each.source.pk in held]
+        return [each for each in current if is_topic_of(each.message.topic, each.source.topic_filters)]
 
     def _store_one_by_one(self, batch: Sequence[Received]) -> None:
         for received in batch:
@@ -232,13 +235,14 @@ class Subscriber:
         """Store a message; return whether its source is still claimed."""
         refusals = self._refusals.get(received.key, [])
         with transaction.atomic():
-            if not self._held([received]):
+            held = self._held([received])
+            if not held:
                 return False
             if len(refusals) >= MAX_ATTEMPTS:
                 logger.error("a message was refused repeatedly", topic=received.message.topic, why=refusals[-1])
                 _keep_failed(received, refusals[-1])
             else:
-                messages.load_message(received.source, _body_of(received))
+                messages.load_message(held[0].source, _body_of(held[0]))
         return True
 
     def _disconnect(self) -> None:

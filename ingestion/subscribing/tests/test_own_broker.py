@@ -140,6 +140,31 @@ def test_topics_that_no_longer_match_a_filter_are_not_stored(own_broker: OwnBrok
     assert temperatures() == {1, 5.5, 6.5}
 
 
+def test_messages_that_wait_while_their_source_is_changed_are_stored_by_its_new_settings(
+    own_broker: OwnBroker,
+) -> None:
+    """The broker sends them again, and the reading that was stored first would stay."""
+    source = source_of(own_broker, topic_filters=["{unit}/t", "old/{unit}"])
+    served = subscriber.Subscriber(lambda: False, lambda: None)
+    served._begin_round()
+
+    def is_handed_over() -> bool:
+        own_broker.publish({"F/t": json.dumps({"time": "2026-11-23T10:00:00Z", "temperature": 41})})
+        return not served._queue.empty()
+
+    wait_for("the session exists", is_handed_over)
+    own_broker.publish({"old/G": row(6.5)})
+    wait_for("the last one has arrived", lambda: any(each.message.topic == "old/G" for each in served._queue.queue))
+    source.topic_filters, source.scale = ["{unit}/t"], "F"
+    source.save()
+    served._follow_sources()
+    while not served._queue.empty():
+        served._store(served._next_batch())
+    served._disconnect()
+
+    assert temperatures() == {5}
+
+
 def row(temperature: float) -> str:
     return json.dumps({"time": "2026-11-23T10:00:00Z", "temperature": temperature, "scale": "C"})
 
