@@ -90,7 +90,7 @@ class SourceClient(mqtt.Client):
         self._tell = tell
         self._connected_at = self._last_message_at = 0.0
         self._may_be_backlog = self._is_accepted = False
-        self.is_stopped = False
+        self.is_stopped = self._is_started = False
         self.on_connect = self._connected
         self.on_disconnect = self._disconnected
         self.on_message = self._received
@@ -110,6 +110,12 @@ class SourceClient(mqtt.Client):
             self.tls_set_context(context)
         self.connect_async(host, port, KEEPALIVE_SECONDS)
         self.loop_start()
+        self._is_started = True
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the thread of the network loop has ended by itself: by an error that paho does not expect."""
+        return self._is_started and not self.is_stopped and self._thread is None
 
     def unsubscribe_all_but(self, filters: Sequence[str]) -> None:
         """End the subscriptions to other filters, which the broker would keep with the session."""

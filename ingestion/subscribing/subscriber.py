@@ -132,6 +132,11 @@ class Subscriber:
             .select_related("customer")
         }
         for pk, each in list(self._subscriptions.items()):
+            if each.client.has_ended:
+                logger.error("a connection failed by an internal error", source=str(each.client.source.public_id))
+                self._told.put((pk, "The connection to the broker failed by what it sent. It is made again."))
+                self._end(each)
+                continue
             if pk in self._lost or pk not in wanted or wanted[pk].updated_at != each.settings_of:
                 if pk in wanted:
                     each.client.unsubscribe_all_but(wanted[pk].topic_filters)

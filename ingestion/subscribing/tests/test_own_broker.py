@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
 from django.conf import settings as site_settings
@@ -83,6 +85,28 @@ def test_nothing_is_lost_or_stored_twice_when_the_broker_restarts(own_broker: Ow
         wait_for("the source is well again", lambda: last_error() == "")
 
     assert RejectedRow.objects.count() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_connection_that_an_unexpected_error_ends_is_made_again(
+    own_broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A malformed packet, for example, ends the thread of the connection, which nobody waits for."""
+    source_of(own_broker)
+    errors: list[Exception] = []
+    receive = client.SourceClient._received
+
+    def fail_once(self: client.SourceClient, *message: Any) -> None:
+        if not errors:
+            errors.append(struct.error("unpack requires a buffer of 2 bytes"))
+            raise errors[0]
+        receive(self, *message)
+
+    monkeypatch.setattr(client.SourceClient, "_received", fail_once)
+    with running():
+        wait_for("messages arrive", lambda: is_subscribed(own_broker))
+
+    assert (len(errors), last_error()) == (1, "")
 
 
 def test_a_source_is_paused_while_more_messages_wait_than_the_queue_holds(own_broker: OwnBroker) -> None:
