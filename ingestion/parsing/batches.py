@@ -54,8 +54,8 @@ class BatchBuilder:
         self._rules = rules
         self._notes = rules.notes
         self._zone, self._clock = mapping.time_zone, LocalClock(mapping.zone)
-        self.change_context(row_context, given_zone)
         self._hours = RepeatedHourResolver()
+        self.change_context(row_context, given_zone)
         self._checks = PlausibilityChecks(rules, received_at, accepts_old_readings=self._accepts_old)
         accepted = ResetClocks(received_at, begins_at=0) if self._accepts_old else None
         self._reset_clocks = accepted or clocks or ResetClocks(received_at)
@@ -63,13 +63,17 @@ class BatchBuilder:
         self._pending_raw: dict[int, str] = {}
 
     def change_context(self, row_context: str, given_zone: GivenZone | None) -> None:
-        """Apply another header to the rows from now on; the zone in a time's title precedes the mapping's."""
+        """Apply another header to the rows from now on; the zone in a time's title precedes the mapping's.
+
+        Rows of the header before that are still pending have to be taken out before, by `pending_batch`.
+        """
         self._row_context = row_context
         if given_zone is None or given_zone.zone is None or str(given_zone.zone) == self._zone:
             return
         if self._set_zone != "UTC" and not given_zone.precedes_setting:
             return
         self._zone, self._clock = str(given_zone.zone), LocalClock(given_zone.zone)
+        self._hours = RepeatedHourResolver()
         contradiction = f", not as {self._set_zone}" if self._set_zone != "UTC" else ""
         self._notes.tell(f"Times are read as {self._zone}, which {given_zone.why}{contradiction}.")
 
@@ -84,6 +88,16 @@ class BatchBuilder:
         else:
             resolved = self._to_utc(converted, rejected, raw_row, pending_raw)
         return self._batch(resolved, rejected, lambda number: pending_raw.get(number) or raw_row(number))
+
+    def pending_batch(self) -> ParsedBatch | None:
+        """Return a batch of the pending rows, as no further rows of their context follow; None if none are pending."""
+        if not len(self._pending):
+            return None
+        rejected: list[RejectedReading] = []
+        pending_raw = self._pending_raw
+        resolved = self._release(self._hours.finish(), rejected, pending_raw)
+        self._pending_raw = {}
+        return self._batch(resolved, rejected, pending_raw.__getitem__)
 
     def finish(
         self,

@@ -164,6 +164,8 @@ def _batches(
                     raise exceeded(f"its header changes more than {MAX_HEADERS:,} times")
                 rest = rest_of_block.after(new_header.line_number)
                 part_lines = _LINES_AFTER_HEADER
+                if pending := builder.pending_batch():
+                    yield pending
                 table.change_header(new_header)
                 builder.change_context(row_context(new_header, table.rules, options.mapping), new_header.layout.zone)
     table.refuse_scale_at_end()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.parsing import batches
+from ingestion.parsing.results import RowContext
 from ingestion.parsing.tests.parsing import Parsed, parse
 from ingestion.parsing.values.local_times import LocalClock, resolve_folds
 from ingestion.parsing.values.timestamps import EPOCH, MICROSECOND, microseconds
@@ -78,6 +79,25 @@ def test_a_late_or_repeated_row_is_not_of_an_occurrence_that_is_still_to_come(
 def test_a_descending_file_is_resolved_backwards() -> None:
     parsed = parse_london(logger_file("02:00", "01:30", "01:00", "01:30", "01:00", "00:30"))
     assert utc_times(parsed) == ["02:00", "01:30", "01:00", "00:30", "00:00", "23:30"]
+
+
+def test_rows_above_another_header_are_resolved_in_their_own_zone() -> None:
+    """They wait for the rows after them, whose header may give another zone."""
+    london = "Time (Europe/London),Temperature(°C)\n2026-10-25 00:50,1\n2026-10-25 01:40,2\n2026-10-25 01:10,3\n"
+    new_york = "Time (America/New_York),Temperature(°C)\n2026-10-26 01:10,4\n"
+
+    parsed = parse(london + new_york, default_unit="Freezer 12")
+
+    assert utc_times(parsed) == ["23:50", "00:40", "01:10", "05:10"]
+
+
+def test_a_rejected_row_of_a_repeated_hour_keeps_its_own_header() -> None:
+    """By which it is replayed."""
+    first = "Time,Temperature(°C)\n2026-10-25 01:30,1\n"
+    parsed = parse_london(f"{first}Time,Temp °F,Battery\n2026-10-26 01:10,41,3\n")
+
+    (batch,) = [each for each in parsed.batches if each.rejected]
+    assert RowContext.from_text(batch.row_context).line == "Time,Temperature(°C)"
 
 
 def test_an_hourly_logger_has_the_same_wall_time_twice() -> None:
