@@ -110,6 +110,18 @@ def test_a_point_behind_a_leading_zero_marks_no_thousands(text: str) -> None:
     assert (parsed.temperatures, parsed.reasons) == ([], {2: "not_a_number"})
 
 
+@pytest.mark.parametrize("scale", ["F", "K"])
+@pytest.mark.parametrize("text", ["1.234", "1.234 °{scale}"])
+def test_a_point_among_decimal_commas_is_not_taken_for_a_mark_of_thousands_on_any_scale(text: str, scale: str) -> None:
+    """In °C a thousand is above the limit, but 1,234 °F is not: a fridge would be stored at 668 °C."""
+    body = f"timestamp;unit_id;temperature;scale\n2026-11-23 10:11;a;{text.format(scale=scale)};{scale}\n"
+    parsed = parse(body, FieldMapping(decimal_mark=","))
+    assert (parsed.temperatures, parsed.reasons) == ([], {2: "not_a_number"})
+
+    tenths = parse(body, FieldMapping(decimal_mark=",", factor=0.1))
+    assert len(tenths.temperatures) == 1
+
+
 def test_gzip_is_decompressed() -> None:
     compressed = gzip.compress(csv_body(csv_row()).encode())
     assert parse(compressed, file_name="export.csv.gz").temperatures == [-74.31]

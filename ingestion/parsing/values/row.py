@@ -16,7 +16,7 @@ from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
 from ingestion.parsing.fields.titles import is_unit_of_other_quantity, scale_of_text
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import RawRow, RejectedReading
-from ingestion.parsing.values.numbers import Measured, read_measured, read_plain
+from ingestion.parsing.values.numbers import Measured, has_unclear_mark, read_measured, read_plain
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
 from ingestion.parsing.values.timestamps import UnreadableTime, WallTime, read_time
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
@@ -75,7 +75,7 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
         "sensor_code": sensor,
         "wall": wall.microseconds,
         "is_local": wall.is_local,
-        "temperature_c": None if measured is None else _in_celsius(measured.number, scale),
+        "temperature_c": None if measured is None else _plausible(raw_fields["temperature"], measured, scale, rules),
         "scale": scale.value,
         "quality_score": read_quality(raw_fields.get("quality"), rules),
         "equipment_status": read_status(raw_fields.get("status")),
@@ -244,6 +244,18 @@ def _tell_other_title(scale: Scale | None, rules: RowRules) -> None:
         rules.notes.tell(
             f"Rows give {scale.label}, which was used, although the temperature's title gives {title_label}."
         )
+
+
+def _plausible(value: object, measured: Measured, scale: Scale, rules: RowRules) -> float:
+    """Return a temperature in °C that is within the limits by its only meaning.
+
+    A thousand is above the limit in °C, but not on the other scales: “1.234” is not taken for 1,234 °F. Numbers with a
+    factor are whole.
+    """
+    celsius = _in_celsius(measured.number, scale)
+    if isinstance(value, str) and rules.factor == 1.0 and has_unclear_mark(value, rules.decimal_marks):
+        raise RowRejected(Reason.NOT_A_NUMBER, value=value)
+    return celsius
 
 
 def _in_celsius(measured: float, scale: Scale) -> float:
