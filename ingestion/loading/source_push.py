@@ -24,6 +24,7 @@ from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import (
+    NOT_REPLAYABLE,
     WHOLE_MESSAGE,
     ParsedBatch,
     RejectedReading,
@@ -133,17 +134,35 @@ def log_failed(source: Source, body: SentBody, failed: PushFailed) -> Delivery:
 
 
 def keep_unreadable(source: Source, body: SentBody, failed: PushFailed) -> Delivery:
-    """Keep a body whose sender does not send it again as a rejected row, to be replayed once its cause is fixed."""
-    text = body.data.decode("utf-8", "replace")[:_MAX_KEPT_CHARACTERS]
+    """Keep a body whose sender does not send it again as a rejected row, to be replayed once its cause is fixed.
+
+    What text cannot hold is kept in part, to be looked at, and the row says that it cannot be replayed.
+    """
+    text, is_lossy = _kept_text(source, body.data)
+    message = f"{failed.message} {NOT_REPLAYABLE}" if is_lossy else failed.message
     reason = Reason(failed.reason) if failed.reason in Reason.values else Reason.NO_READINGS_LIST
-    context = RowContext(line=WHOLE_MESSAGE, unit=body.default_unit, waited="yes" if body.is_old else "").to_text()
+    context = RowContext(
+        line=WHOLE_MESSAGE,
+        unit=body.default_unit,
+        waited="yes" if body.is_old else "",
+        is_lossy="yes" if is_lossy else "",
+    ).to_text()
     batch = ParsedBatch(
         readings=empty_readings(),
-        rejected=[RejectedReading(1, reason, failed.message, text)],
+        rejected=[RejectedReading(1, reason, message, text)],
         raw_row=lambda _: text,
         row_context=context,
     )
     return load(load_request_of(source, body), [batch]).delivery
+
+
+def _kept_text(source: Source, data: bytes) -> tuple[str, bool]:
+    """Return a body as text, and whether that is not all of it."""
+    try:
+        text = data.decode(source.encoding or "utf-8")
+    except (UnicodeError, LookupError):
+        return data.decode("utf-8", "replace")[:_MAX_KEPT_CHARACTERS], True
+    return text[:_MAX_KEPT_CHARACTERS], len(text) > _MAX_KEPT_CHARACTERS or "\0" in text
 
 
 def load_request_of(source: Source, body: SentBody) -> LoadRequest:

@@ -23,6 +23,7 @@ from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.reset_clocks import compared_as_a_whole
 from ingestion.parsing.results import (
+    NOT_REPLAYABLE,
     WHOLE_MESSAGE,
     ParsedBatch,
     RejectedReading,
@@ -162,6 +163,8 @@ def parse_rejected_row(
     never an UnreadableBody. `received_at` is when the row was first received.
     """
     row_context = RowContext.from_text(context)
+    if row_context.is_lossy:
+        return _rejection(row_number, Reason.NOT_TEXT, NOT_REPLAYABLE, raw, context)
     unit = default_unit or row_context.unit
     if row_context.line == WHOLE_MESSAGE:
         message = parse_body(

@@ -33,6 +33,10 @@ UnitKey = tuple[str | None, str]
 _CONTEXT_PREFIX = "#: "
 # The RowContext line of a whole message that is kept as a row.
 WHOLE_MESSAGE = "[]"
+NOT_REPLAYABLE = (
+    "It is binary, in another encoding or too long, so its text was not kept as it was sent and cannot be replayed."
+    " Send it again once the cause is fixed."
+)
 # The verbatim text of a row by its number.
 RawRow = Callable[[int], str]
 
@@ -109,6 +113,7 @@ class RowContext:
 
     `unit_title` and `sensor_title` as in `ingestion.parsing.fields.alone`; `marks` are the decimal marks. `waited` is
     "yes" if it was received at an unknown time after it was sent, so that its readings must have times of their own.
+    `is_lossy` is "yes" if the kept text is not all that was sent, so that it must not be read again.
     """
 
     line: str
@@ -123,6 +128,7 @@ class RowContext:
     sensor_title: str = ""
     marks: str = ""
     waited: str = ""
+    is_lossy: str = ""
 
     def to_text(self) -> str:
         """Serialize to lines: what is known besides the header line, and that line."""
@@ -131,6 +137,7 @@ class RowContext:
             "unit": self.unit, "order": order, "scale": self.scale, "date": self.date, "time": self.time,
             "scale_title": self.scale_title, "zone": self.zone, "unit_title": self.unit_title,
             "sensor_title": self.sensor_title, "marks": self.marks, "waited": self.waited,
+            "is_lossy": self.is_lossy,
         }  # fmt: skip
         known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
         return "\n".join([*known, self.line])
@@ -145,6 +152,7 @@ class RowContext:
         order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
         names = (
             "unit", "scale", "date", "time", "scale_title", "zone", "unit_title", "sensor_title", "marks", "waited",
+            "is_lossy",
         )  # fmt: skip
         return cls(line=line, day_order=order, **{name: known.get(name, "") for name in names})
 

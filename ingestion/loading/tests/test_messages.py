@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -153,9 +154,9 @@ def test_it_does_not_wait_for_a_change_of_limits(monkeypatch: pytest.MonkeyPatch
     assert not Delivery.objects.exists()
 
 
-def kept(payload: bytes, *, is_old: bool = False) -> Source:
+def kept(payload: bytes, *, is_old: bool = False, encoding: str = "") -> Source:
     """Return a source that has received a message that is kept as a rejected row."""
-    source = PushSourceFactory.create(ingestion_type=IngestionType.MQTT)
+    source = PushSourceFactory.create(ingestion_type=IngestionType.MQTT, encoding=encoding)
     load_message(
         source, SentBody(data=payload, received_at=RECEIVED_AT, default_unit="F1", message_key=b"1", is_old=is_old)
     )
@@ -186,6 +187,34 @@ def test_a_kept_message_of_several_readings_is_stored_by_a_replay(payload: bytes
     stored = replayed(source, time_field="at the cold store", readings_path=path)
     assert stored == [("F1", times[0], 4.5), ("F1", times[1], 4.6)]
     assert RejectedRow.objects.get().state == RejectedRow.State.REPLAYED
+
+
+ROW_WITHOUT_TIME = b"at the cold store,temp,degrees,unit_id\n2026-11-23 10:00:00,4.5,C,%s\n"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        gzip.compress(ROW_WITHOUT_TIME % b"F1"),
+        ROW_WITHOUT_TIME % "Kühlraum".encode("cp1252"),
+        ROW_WITHOUT_TIME % b"F1" * 5_000,
+        ROW_WITHOUT_TIME % b"F\0",
+    ],
+    ids=["gzip", "cp1252", "long", "NUL"],
+)
+def test_a_message_that_text_cannot_hold_says_that_it_cannot_be_replayed(payload: bytes) -> None:
+    """Its text would bring another unit, or a part of its readings only, and count as replayed."""
+    source = kept(payload)
+    assert "cannot be replayed" in RejectedRow.objects.get().message
+
+    assert replayed(source, time_field="at the cold store") == []
+    row = RejectedRow.objects.get()
+    assert (row.state, "cannot be replayed" in row.message) == (RejectedRow.State.WAITING, True)
+
+
+def test_a_message_in_the_encoding_of_its_source_is_replayed() -> None:
+    source = kept(ROW_WITHOUT_TIME % "Kühlraum".encode("cp1252"), encoding="cp1252")
+    assert [row[0] for row in replayed(source, time_field="at the cold store")] == ["Kühlraum"]
 
 
 @pytest.mark.parametrize(
