@@ -189,6 +189,7 @@ def parse_rejected_row(
             zone=zone_in(row_context.zone, BODY),
             decimal_marks=row_context.marks,
             shown=row_context.shown,
+            measured=row_context.measured,
         )
         again = _row_again(raw, row_context.line, context, options, row_number)
     if row_context.waited and (again.readings["recorded_at"] == received_at).any():

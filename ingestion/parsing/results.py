@@ -113,6 +113,7 @@ class RowContext:
 
     `unit_title` and `sensor_title` as in `ingestion.parsing.fields.alone`; `marks` are the decimal marks. `waited` is
     "yes" if it was received at an unknown time after it was sent, so that its readings must have times of their own.
+    `measured` are the columns that only their cells show to be temperatures, as in `ingestion.parsing.csv.measured`.
     `is_lossy` is "yes" if the kept text is not all that was sent, so that it must not be read again.
     """
 
@@ -129,6 +130,7 @@ class RowContext:
     marks: str = ""
     waited: str = ""
     is_lossy: str = ""
+    measured: str = ""
 
     def to_text(self) -> str:
         """Serialize to lines: what is known besides the header line, and that line."""
@@ -137,7 +139,7 @@ class RowContext:
             "unit": self.unit, "order": order, "scale": self.scale, "date": self.date, "time": self.time,
             "scale_title": self.scale_title, "zone": self.zone, "unit_title": self.unit_title,
             "sensor_title": self.sensor_title, "marks": self.marks, "waited": self.waited,
-            "is_lossy": self.is_lossy,
+            "is_lossy": self.is_lossy, "measured": self.measured,
         }  # fmt: skip
         known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
         return "\n".join([*known, self.line])
@@ -152,7 +154,7 @@ class RowContext:
         order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
         names = (
             "unit", "scale", "date", "time", "scale_title", "zone", "unit_title", "sensor_title", "marks", "waited",
-            "is_lossy",
+            "is_lossy", "measured",
         )  # fmt: skip
         return cls(line=line, day_order=order, **{name: known.get(name, "") for name in names})
 

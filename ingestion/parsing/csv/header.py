@@ -174,7 +174,7 @@ def _parse(
     check_required(layout, mapping)
     number = index + first_number + count
     return CsvHeader(
-        line=_joined(titles, delimiter),
+        line=joined(titles, delimiter),
         line_number=number,
         delimiter=delimiter,
         titles=tuple(titles),
@@ -208,7 +208,8 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _joined(titles: Sequence[str], delimiter: str) -> str:
+def joined(titles: Sequence[str], delimiter: str) -> str:
+    """Return the line of these cells."""
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="").writerow(titles)
     return text.getvalue()
@@ -232,7 +233,7 @@ def _numbered(lines: Sequence[str], index: int, delimiter: str, mapping: FieldMa
     layout = find_layout(titles, mapping, [cells])
     check_required(layout, mapping)
     return CsvHeader(
-        line=_joined(titles, delimiter),
+        line=joined(titles, delimiter),
         line_number=index + first_number - 1,
         delimiter=delimiter,
         titles=tuple(titles),

@@ -76,6 +76,28 @@ def test_a_loggers_row_is_parsed_with_the_day_order_and_unit_of_its_file() -> No
     assert again.readings["temperature_c"].to_list() == [pytest.approx(-9.7222222)]
 
 
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("time,Room A,Room B", "{},{}", [("Room A", 4.5), ("Room B", None)]),
+        ("time;Room A;Room B", "{};{}", [("Room A", 4.5), ("Room B", None)]),
+        ("time,door,Room B", "open,{1}", [("", None)]),
+    ],
+)
+def test_columns_that_only_the_cells_of_other_rows_show_to_be_temperatures_stay_so(
+    header: str, cells: str, expected: list[tuple[str, float | None]]
+) -> None:
+    """Else the temperature beside the fault is the only one of its row, and stored once more without its sensor."""
+    rows = [("4.5 °C", "5.5 °C")] * 60 + [("4.5 °C", "ERR")]
+    delimiter = header[4]
+    lines = [f"2026-11-20 {n // 60 + 10}:{n % 60:02}{delimiter}{cells.format(*row)}" for n, row in enumerate(rows)]
+    parsed = parse("\n".join([header, *lines, ""]), file_name="f.csv")
+
+    fixed = replay(parsed, FieldMapping(null_values=("ERR",)))
+
+    assert (fixed.readings.select("sensor_code", "temperature_c").rows(), fixed.rejected) == (expected, [])
+
+
 def test_an_unreadable_time_is_parsed_with_a_new_time_format() -> None:
     parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
     fixed = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))

@@ -79,7 +79,8 @@ class ParseOptions:
     `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes` the
     decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
     `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row), `day_order`,
-    `scale`, `zone`, `decimal_marks` and `shown` (see RowContext) are given for a replayed row, else found in the body.
+    `scale`, `zone`, `decimal_marks`, `shown` and `measured` (see RowContext) are given for a replayed row, else found
+    in the body.
     `file_unit` is the unit of a JSON file in which no row names one. `is_unit_named`: a person chose `default_unit`, so
     that a column of devices tells sensors apart. `clocks` compares the times of several batches.
     """
@@ -102,6 +103,7 @@ class ParseOptions:
     zone: GivenZone | None = None
     decimal_marks: str = ""
     shown: Mapping[str, str] = field(default_factory=dict)
+    measured: str = ""
     notes: Notes = field(default_factory=Notes, compare=False)
 
     def row_rules(
