@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -67,7 +68,7 @@ def _content(file: UploadedFile[bytes]) -> bytes:
     if data.startswith(_GZIP_MAGIC):
         try:
             data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UploadRefused(f"{file.name} cannot be decompressed: it is damaged. Upload it again.") from error
         if len(data) > limit:
             raise too_large

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
 
 import pytest
@@ -204,7 +205,16 @@ def test_two_columns_cannot_be_the_time() -> None:
         assign_columns(ImportFile(), COLUMNS, {0: "time", 2: "time"})
 
 
-@pytest.mark.parametrize(("content", "says"), [(b"  \n", "is empty"), (b"\x1f\x8bdamaged", "is damaged")])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"  \n", "is empty"),
+        (b"\x1f\x8bdamaged", "is damaged"),
+        (gzip.compress(ROWS.encode())[:10] + b"\xff" * 20, "is damaged"),
+        (gzip.compress(ROWS.encode())[:-9], "is damaged"),
+    ],
+    ids=["empty", "header", "content", "end"],
+)
 def test_an_upload_that_cannot_be_imported_says_why(customer: Customer, content: bytes, says: str) -> None:
     good = SimpleUploadedFile("b.csv", ROWS.encode())
     with pytest.raises(uploads.UploadRefused, match=says):
