@@ -92,8 +92,7 @@ def finish(setup: SourceSetup, source: Source, profiles: Mapping[str, LimitProfi
     `profiles` are by unit code; a unit without one has its customer's.
     """
     with transaction.atomic():
-        codes = _register_units(setup, source)
-        units = StorageUnit.objects.filter(facility__customer=setup.customer, unit_code__in=codes)
+        units = StorageUnit.objects.filter(pk__in=_register_units(setup, source))
         lock_limits_of_units(unit.pk for unit in units if unit.unit_code in profiles)
         with stating_reason("Chosen in the setup of the source."):
             for unit in units.select_related("facility").order_by("pk"):
@@ -106,14 +105,17 @@ def finish(setup: SourceSetup, source: Source, profiles: Mapping[str, LimitProfi
     return len(units)
 
 
-def _register_units(setup: SourceSetup, source: Source) -> set[str]:
-    """Register the facilities, units and sensors of the kept response; return the codes of its units."""
+def _register_units(setup: SourceSetup, source: Source) -> set[int]:
+    """Register the facilities, units and sensors of the kept response; return the ids of its units.
+
+    Not their codes, which units of the customer's other facilities may have as well.
+    """
     body = sample_of(setup)
     if body is None or not source.registers_units:
         return set()
     request = _request(setup, source)
     register = Register(setup.customer, source)
-    codes: set[str] = set()
+    unit_ids: set[int] = set()
     try:
         for batch in parse_body(
             body,
@@ -124,8 +126,8 @@ def _register_units(setup: SourceSetup, source: Source) -> set[str]:
             max_bytes=settings.SOURCE_MAX_BYTES,
             is_other_customer=other_customer_test(setup.customer),
         ):
-            resolve(register, batch)
-            codes |= set(batch.readings["unit_code"].unique().to_list())
+            readings, _ = resolve(register, batch)
+            unit_ids |= set(readings["storage_unit_id"].unique().to_list())
     except UnreadableBody:  # what was registered so far stays; polls report the reason
-        return codes
-    return codes
+        return unit_ids
+    return unit_ids

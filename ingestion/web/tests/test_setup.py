@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 
@@ -10,11 +11,19 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
+from alarms.models import LimitProfile, UnitLimits
 from customers.models import Customer, StorageUnit
 from ingestion.models import Source, SourceSetup
 from ingestion.polling.tests.polling import json_answer
 from ingestion.polling.tests.scripted_server import ScriptedServer, answer
-from tests.factories import CustomerFactory, MembershipFactory, SourceFactory, SourceSetupFactory, UserFactory
+from tests.factories import (
+    CustomerFactory,
+    MembershipFactory,
+    SourceFactory,
+    SourceSetupFactory,
+    StorageUnitFactory,
+    UserFactory,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
 CONNECTION = {
@@ -241,6 +250,21 @@ def test_finishing_registers_the_units_and_begins_polling() -> None:
     assert sorted(StorageUnit.objects.values_list("unit_code", flat=True)) == ["fridge 1", "fridge 2"]
     assert not Source.objects.get().is_paused
     assert not SourceSetup.objects.exists()
+
+
+def test_limits_are_chosen_for_the_units_of_the_source_only() -> None:
+    """Another facility of the customer may have a unit of the same code, whose limits are its own."""
+    rows = b"time,facility_id,unit_id,temp\n2026-11-20 10:00,shop,fridge 1,4.5\n2026-11-20 10:00,shop,fridge 2,4.6\n"
+    setup = SourceSetupFactory(sample=gzip.compress(rows))
+    other = StorageUnitFactory(facility__customer=setup.customer, unit_code="fridge 1")
+    profile = LimitProfile.objects.order_by("name").last()
+    assert profile is not None
+
+    signed_in(setup.customer).post(step_of(setup, "units"), {"profile-all": str(profile.public_id)})
+
+    chosen = UnitLimits.objects.filter(profile=profile)
+    assert sorted(chosen.values_list("storage_unit__unit_code", flat=True)) == ["fridge 1", "fridge 2"]
+    assert not chosen.filter(storage_unit=other).exists()
 
 
 def test_a_discarded_setup_leaves_no_source() -> None:
