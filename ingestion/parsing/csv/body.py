@@ -10,9 +10,14 @@ from dataclasses import replace
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import ByteStream, DecodedBody, names_in_cp1252, read_blocks, to_utf8
-from ingestion.parsing.csv.header import CsvHeader, find_header, read_head, split_line
+from ingestion.parsing.csv.header import (
+    CsvHeader,
+    as_others_show,
+    find_header,
+    read_head,
+    split_line,
+)
 from ingestion.parsing.csv.lines import LineBlock, SplitLines
-from ingestion.parsing.csv.measured import as_others_show, measured_by_cells
 from ingestion.parsing.csv.table import Table
 from ingestion.parsing.fields.alone import shown_by_others, with_shown
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
@@ -76,7 +81,7 @@ def row_context(header: CsvHeader, rules: RowRules, mapping: FieldMapping) -> st
         unit_title=shown.get("unit", ""),
         sensor_title=shown.get("sensor", ""),
         marks=header.marks_of_rows,
-        measured=measured_by_cells(header),
+        measured=header.measured_by_cells,
     ).to_text()
 
 

@@ -34,6 +34,8 @@ from readings.units.scales import Scale
 _DELIMITERS = ",;\t|"
 _MAX_PREAMBLE_LINES = 200
 _SAMPLE_ROWS = 50
+# Of a column that other rows show to be one.
+_ANY_TEMPERATURE = "0 °C"
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]{1,2}(?: ?[°A-Za-z].*)?")
 _NUMBERED = re.compile(r"#?\d+")
 _REPORT_LINE = re.compile(r"\s*[\w .()/-]{1,40}:(?:\s+\S.*)?")
@@ -72,6 +74,16 @@ class CsvHeader:
     def marks_of_rows(self) -> str:
         """The decimal marks if the rows showed them, else ""."""
         return "" if self.decimal_marks == _any_marks(self.delimiter) else self.decimal_marks
+
+    @property
+    def measured_by_cells(self) -> str:
+        """The positions of columns that only their cells show to be temperatures, as "4.5 °C"; "" for none.
+
+        Each is behind the delimiter. A row alone, with "ERR" there, does not show it.
+        """
+        columns = self.layout.temperatures
+        shown = [each.position for each in columns if each.has_units and not meaning_of(each.title).is_temperature]
+        return "".join(f"{self.delimiter}{position}" for position in shown)
 
     def with_scale(self, scale: Scale) -> CsvHeader:
         """Return this header for rows below a line that gives another scale."""
@@ -174,7 +186,7 @@ def _parse(
     check_required(layout, mapping)
     number = index + first_number + count
     return CsvHeader(
-        line=joined(titles, delimiter),
+        line=_joined(titles, delimiter),
         line_number=number,
         delimiter=delimiter,
         titles=tuple(titles),
@@ -208,8 +220,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def joined(titles: Sequence[str], delimiter: str) -> str:
-    """Return the line of these cells."""
+def _joined(titles: Sequence[str], delimiter: str) -> str:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="").writerow(titles)
     return text.getvalue()
@@ -226,6 +237,22 @@ def _is_without_header(titles: Sequence[str], mapping: FieldMapping) -> bool:
     return 0 <= position < len(titles) and any(char.isdigit() for char in titles[position])
 
 
+def as_others_show(lines: Sequence[str], measured: str) -> list[str]:
+    """Return the header and the row of a replay with a temperature in these columns, to find the layout by."""
+    header, *rows = lines
+    delimiter = measured[0]
+    positions = [int(text) for text in measured[1:].split(delimiter)]
+    return [header, *(_with_temperatures(row, delimiter, positions) for row in rows)]
+
+
+def _with_temperatures(row: str, delimiter: str, positions: Sequence[int]) -> str:
+    try:
+        cells = split_line(row, delimiter)
+    except csv.Error:
+        return row
+    return _joined([_ANY_TEMPERATURE if n in positions else cell for n, cell in enumerate(cells)], delimiter)
+
+
 def _numbered(lines: Sequence[str], index: int, delimiter: str, mapping: FieldMapping, first_number: int) -> CsvHeader:
     """Return the header of a file without one: its titles are the columns' numbers."""
     cells = _cells(lines[index], delimiter)
@@ -233,7 +260,7 @@ def _numbered(lines: Sequence[str], index: int, delimiter: str, mapping: FieldMa
     layout = find_layout(titles, mapping, [cells])
     check_required(layout, mapping)
     return CsvHeader(
-        line=joined(titles, delimiter),
+        line=_joined(titles, delimiter),
         line_number=index + first_number - 1,
         delimiter=delimiter,
         titles=tuple(titles),

@@ -41,8 +41,8 @@ class _Client(paramiko.SFTPClient):
                 break
             for _ in range(names.get_int()):
                 name, _text_for_people = names.get_binary(), names.get_binary()
-                yield name, paramiko.SFTPAttributes._from_msg(names)  # type: ignore[attr-defined]
-        self._request(CMD_CLOSE, handle)  # type: ignore[attr-defined]
+                yield name, paramiko.SFTPAttributes._from_msg(names)  # type: ignore[attr-defined]  # as its listing does
+        self._request(CMD_CLOSE, handle)  # type: ignore[attr-defined]  # what all its methods call
 
     def _answer(self, expected: int, request: int, argument: bytes) -> paramiko.Message:
         kind, message = self._request(request, argument)  # type: ignore[attr-defined]  # what all its methods call

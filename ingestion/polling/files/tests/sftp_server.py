@@ -47,7 +47,7 @@ class _Access(paramiko.ServerInterface):
 
 def described(entry: Path) -> paramiko.SFTPAttributes:
     """Return what the server tells about a file. Its name is bytes, as on most servers."""
-    return paramiko.SFTPAttributes.from_stat(os.lstat(entry), os.fsencode(entry.name))  # type: ignore[arg-type]
+    return paramiko.SFTPAttributes.from_stat(os.lstat(entry), os.fsencode(entry.name))  # type: ignore[arg-type]  # bytes do
 
 
 def _files_of(folder: Path) -> type[paramiko.SFTPServerInterface]:
