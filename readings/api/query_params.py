@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.db.models import TextChoices
 from typing_extensions import override
 
@@ -80,7 +82,8 @@ class ReadingFilterParams(PeriodParams):
             raise InvalidQuery("max_temperature", "must not be below min_temperature.")
         for name in ("min_c", "max_c"):
             if name in params:
-                params[name] = to_celsius(params[name], scale)
+                # What is no finite number in °C is beyond every reading, and could not be written to the audit trail.
+                params[name] = min(max(to_celsius(params[name], scale), -sys.float_info.max), sys.float_info.max)
         if "equipment_status" in params:
             params["equipment_status"] = params["equipment_status"].lower()
 

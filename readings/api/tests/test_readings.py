@@ -304,6 +304,19 @@ def test_a_stream_is_complete_unless_it_has_a_limit(client: APIClient, unit: Sto
     assert len(streamed(client, format="ndjson", sensor_id=sensor_of(unit).sensor_code)[1].splitlines()) == 4_500
 
 
+@pytest.mark.parametrize("response_format", ["json", "csv", "ndjson"])
+@pytest.mark.parametrize(("name", "count"), [("min_temperature", 0), ("max_temperature", 2)])
+def test_a_filter_far_above_any_temperature_gives_the_same_in_every_format(
+    client: APIClient, unit: StorageUnit, response_format: str, name: str, count: int
+) -> None:
+    """1e308 °F is finite, although it overflows on the way to °C; an export is recorded with its filter."""
+    store_readings(unit, [1.0, 2.0], start=START)
+    response = client.get(f"{LIST}?format={response_format}&{name}=1e308&temperature_unit=F")
+    assert response.status_code == 200
+    text = response.getvalue().decode() if response.streaming else response.content.decode()
+    assert text.count(str(unit.public_id)) == count
+
+
 def test_an_empty_csv_stream_has_a_header(client: APIClient, unit: StorageUnit) -> None:
     assert streamed(client, format="csv")[1].strip() == ",".join(FIELDS)
     assert streamed(client, format="ndjson")[1] == ""
