@@ -11,12 +11,12 @@ from django.urls import reverse
 
 from alarms.limits.versions import latest_versions, update_versions
 from alarms.models import CustomerLimits, LimitProfile, LimitVersion, UnitLimits
-from customers.models import StorageUnit
+from customers.models import Sensor, StorageUnit
 from ingestion.loading.registration import Register
 from readings.configuration import set_value
 from tests.alarm_factories import LimitProfileFactory
 from tests.api_clients import client_of
-from tests.factories import StaffFactory, StorageUnitFactory
+from tests.factories import MembershipFactory, SensorFactory, StaffFactory, StorageUnitFactory
 from tests.races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,6 +129,51 @@ def test_what_the_admin_shows_is_locked_before_it_is_compared(model: str) -> Non
     assert response.status_code == 200, "saved without showing what had changed"
     assert "Changed meanwhile by somebody else" in response.content.decode()
     assert LimitVersion.objects.filter(storage_unit=fleet.unit, high_warning_c=30.0).count() == 0
+
+
+def _retire_on_the_page(sensor: Sensor) -> None:
+    unit, client = sensor.storage_unit, Client()
+    customer = unit.facility.customer
+    client.force_login(MembershipFactory(customer=customer, role="manager").user)
+    client.post(reverse("settings-sensor-retirement", args=[customer.public_id, unit.public_id, sensor.pk]))
+
+
+def _retire_over_the_api(sensor: Sensor) -> None:
+    url = f"/api/v1/units/{sensor.storage_unit.public_id}/sensors/retirement"
+    client_of(sensor.storage_unit.facility.customer).put(url, {"sensor_id": sensor.sensor_code})
+
+
+def _retire_in_the_admin(sensor: Sensor) -> None:
+    client = Client()
+    client.force_login(StaffFactory())
+    client.post(reverse("admin:customers_sensor_changelist"), {"action": "retire_now", "_selected_action": sensor.pk})
+
+
+def _choose_as_reference(sensor: Sensor) -> int:
+    url = f"/api/v1/units/{sensor.storage_unit.public_id}/limits"
+    chosen = {"sensor_policy": "named", "sensor_id": sensor.sensor_code}
+    status: int = client_of(sensor.storage_unit.facility.customer).put(url, chosen).status_code
+    return status
+
+
+@pytest.mark.parametrize("retire", [_retire_on_the_page, _retire_over_the_api, _retire_in_the_admin])
+@pytest.mark.parametrize("is_chosen_first", [True, False])
+def test_the_reference_sensor_is_not_retired_as_it_is_chosen(
+    retire: Callable[[Sensor], None], is_chosen_first: bool
+) -> None:
+    """Of a unit whose reference sensor is retired nothing would be outside any more, and nobody alerted."""
+    sensor = SensorFactory(sensor_code="S1")
+    works: tuple[Callable[[], object], Callable[[], object]] = (
+        lambda: _choose_as_reference(sensor),
+        lambda: retire(sensor),
+    )
+    first, second = works if is_chosen_first else works[::-1]
+
+    race(first, second)
+
+    sensor.refresh_from_db()
+    is_reference = UnitLimits.objects.filter(named_sensor=sensor).exists()
+    assert (is_reference, sensor.retired_at is None) == (is_chosen_first, is_chosen_first)
 
 
 def _set_limit(choice: UnitLimits, high_warning_c: float) -> None:

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
+from alarms.models.limit_locks import lock_limits_of_units
 from core.api.fields import KnownFieldsMixin
 from core.api.versions import require_match
 from customers.access import actions
@@ -52,7 +53,7 @@ class SensorRetirement(GenericAPIView[Sensor]):
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
         with transaction.atomic():
-            StorageUnit.objects.select_for_update(no_key=True).get(pk=unit.pk)
+            lock_limits_of_units([unit.pk])
             sensor = unit.sensors.filter(sensor_code=values["sensor_code"]).first()
             if sensor is None:
                 raise serializers.ValidationError({"sensor_id": ["The unit has no such sensor."]})

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from alarms.limits.versions import EARLIEST_BACKDATED
 from alarms.models import UnitLimits
+from alarms.models.limit_locks import lock_limits_of_units
 from alarms.thresholds import SensorPolicy
 from customers.models import Sensor
 
@@ -31,12 +32,15 @@ def retire(sensor: Sensor, at: datetime, *, by: str) -> None:
     """
     if not EARLIEST_BACKDATED <= at <= timezone.now():
         raise RetirementError("A sensor can be retired from a time between 2000 and now.")
-    is_reference = UnitLimits.objects.filter(
-        storage_unit=sensor.storage_unit_id, named_sensor=sensor, sensor_policy=SensorPolicy.NAMED
-    ).exists()
-    if is_reference:
-        raise RetirementError("It is the reference sensor of the unit's limits. Choose another sensor rule first.")
-    _save(sensor, at, by)
+    with transaction.atomic():
+        # Nobody makes it the reference sensor meanwhile: then nothing would be outside any more.
+        lock_limits_of_units([sensor.storage_unit_id])
+        is_reference = UnitLimits.objects.filter(
+            storage_unit=sensor.storage_unit_id, named_sensor=sensor, sensor_policy=SensorPolicy.NAMED
+        ).exists()
+        if is_reference:
+            raise RetirementError("It is the reference sensor of the unit's limits. Choose another sensor rule first.")
+        _save(sensor, at, by)
 
 
 def return_to_service(sensor: Sensor, *, by: str) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
+from alarms.models.limit_locks import lock_limits_of_units
 from alarms.web.forms import LocalTimeField
 from core.web.versioned_forms import atomic_post, locked_for, was_opened_with
 from customers.access import actions
@@ -33,6 +34,7 @@ class RetirementForm(forms.Form):
 def change_retirement(request: HttpRequest, public_id: UUID, unit_id: UUID, sensor_id: int) -> HttpResponse:
     """Retire a sensor from the given time on, now by default, or return a retired one to service."""
     _, _, unit = settings_unit(request, public_id, unit_id)
+    lock_limits_of_units([unit.pk])  # before the sensor: see `alarms.models.limit_locks`
     sensor = locked_for(request, get_object_or_404(unit.sensors, pk=sensor_id))
     form = RetirementForm(request.POST)
     if not was_opened_with(request, sensor.retired_at.isoformat() if sensor.retired_at else ""):
