@@ -6,7 +6,7 @@ customer pushes, pushes may be more frequent than polls, and the shorter of both
 sensors has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored.
 Where a sensor's clock was measured, the unit is monitored. If its newest reading arrived late nevertheless, because the
 clock is behind or after an outage, it has no data once nothing more has arrived for that time. The reading's time is
-corrected by how far the clock is behind.
+corrected by how far its sensor's clock is behind.
 One cause, one alarm: while every source of a unit fails, its alarm waits until the sources count as down, and the alarm
 of a source that is down inhibits those of its units, which send no notifications.
 """
@@ -45,17 +45,22 @@ JOIN facility ON facility.id = storage_unit.facility_id
 JOIN customer ON customer.id = facility.customer_id
 """
 IS_IN_SERVICE = "EXISTS (SELECT FROM sensor WHERE sensor.storage_unit_id = storage_unit.id AND retired_at IS NULL)"
-DRIFT = "(SELECT min(drift_seconds) FROM sensor_clock WHERE sensor_clock.storage_unit_id = storage_unit.id)"
-# Whether the unit's newest reading arrived in time, and when it was measured, by a clock that is right.
+HAS_CLOCK = "EXISTS (SELECT FROM sensor_clock WHERE sensor_clock.storage_unit_id = storage_unit.id)"
+# By how far the clock of the newest reading is behind. PostgreSQL's greatest ignores nulls, too.
+BEHIND = """make_interval(secs => greatest(
+    (SELECT -drift_seconds FROM sensor_clock WHERE sensor_clock.sensor_id = latest.sensor_id), 0
+))"""
+# Whether the unit's newest reading arrived in time, and when it was measured, by a clock that is right: before it
+# arrived, even if the clock has been set since its drift was measured.
 WAS_IN_TIME = f"latest.created_at - latest.recorded_at < {OVERDUE_AFTER}"
-LAST_AT = f"""(latest.recorded_at + CASE
-    WHEN {WAS_IN_TIME} THEN interval '0' ELSE make_interval(secs => greatest(-{DRIFT}, 0)) END
-)"""
+LAST_AT = f"""CASE
+    WHEN {WAS_IN_TIME} THEN latest.recorded_at ELSE least(latest.recorded_at + {BEHIND}, latest.created_at)
+END"""
 OVERDUE = f"""
 SELECT storage_unit.id, customer.id, {LAST_AT} AS last_at
 {_FROM}
 WHERE {LAST_AT} + {OVERDUE_AFTER} < %(now)s
-    AND ({WAS_IN_TIME} OR latest.created_at + {OVERDUE_AFTER} < %(now)s AND {DRIFT} IS NOT NULL)
+    AND ({WAS_IN_TIME} OR latest.created_at + {OVERDUE_AFTER} < %(now)s AND {HAS_CLOCK})
     AND customer.is_active AND NOT storage_unit.is_synthetic AND {IS_IN_SERVICE}
     AND NOT EXISTS (
         SELECT FROM alarm WHERE storage_unit_id = storage_unit.id AND kind = 'no_data' AND state <> 'closed'
