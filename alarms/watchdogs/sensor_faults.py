@@ -33,15 +33,14 @@ ORDER BY fault.since LIMIT %(limit)s
 
 
 def update_sensor_fault_alarms(now: datetime) -> None:
-    """Open the alarms of persistent faults, and end those of sensors that measure again."""
+    """Open the alarms of persistent faults; end those of sensors that measure again, or do not count any more."""
     with connection.cursor() as cursor:
         cursor.execute(FAULTY, {"now": now, "limit": MAX_ALARMS_PER_RUN})
         faulty = cursor.fetchall()
     each_isolated(faulty, lambda row: _open(row, now), "opening an alarm of a sensor fault")
     live = Alarm.objects.filter(kind=Alarm.Kind.SENSOR_FAULT).exclude(state=Alarm.State.CLOSED)
-    recovered = live.filter(Q(sensor__fault=None) | Q(sensor__retired_at__isnull=False)).select_for_update(
-        no_key=True, of=("self",)
-    )
+    does_not_count = Q(sensor__retired_at__isnull=False) | Q(customer__is_active=False)
+    recovered = live.filter(Q(sensor__fault=None) | does_not_count).select_for_update(no_key=True, of=("self",))
     each_isolated(recovered, lambda alarm: end(alarm, now, now), "ending an alarm")
 
 

@@ -310,6 +310,23 @@ def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor: S
     assert alarm.state == "closed"
 
 
+def test_the_alarm_of_a_faulty_sensor_ends_with_its_customer(sensor: Sensor, now: datetime) -> None:
+    """As those of missing data, clocks and sources do: nothing is monitored any more."""
+    for minutes in range(5):
+        read(sensor, now + minutes * MINUTE, None)
+    run_watchdogs(now + 5 * MINUTE)
+    alarm = Alarm.objects.get()
+    assert (alarm.kind, alarm.state) == ("sensor_fault", "open")
+    customer = sensor.storage_unit.facility.customer
+    customer.is_active = False
+    customer.save()
+
+    run_watchdogs(now + 6 * MINUTE)
+
+    alarm.refresh_from_db()
+    assert (alarm.state, alarm.ended_at) == ("closed", now + 6 * MINUTE)
+
+
 def test_late_faults_open_no_alarm(sensor: Sensor, now: datetime) -> None:
     for minute in range(10):
         read(sensor, now - timedelta(days=2) + minute * MINUTE, None, stored_at=now)
