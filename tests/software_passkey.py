@@ -18,6 +18,29 @@ from fido2.webauthn import AttestationObject, AttestedCredentialData, Authentica
 
 FLAG = AuthenticatorData.FLAG
 
+# Its flags announce extensions, which are missing.
+_CUT_OFF = bytes(32) + bytes([FLAG.ED]) + bytes(4)
+DAMAGED_ANSWER = json.dumps({
+    "id": "AAAA",
+    "rawId": "AAAA",
+    "type": "public-key",
+    "response": {
+        "clientDataJSON": websafe_encode(b'{"type": "webauthn.get", "challenge": "AAAA", "origin": "http://testserver"}'),
+        "authenticatorData": websafe_encode(_CUT_OFF),
+        "signature": "AAAA",
+    },
+})
+
+
+def registration(attestation_object: bytes, origin: object = "http://testserver") -> str:
+    """Return what a browser sends to register a passkey with this attestation object."""
+    client_data = json.dumps({"type": "webauthn.create", "challenge": "AAAA", "origin": origin}).encode()
+    response = {
+        "clientDataJSON": websafe_encode(client_data),
+        "attestationObject": websafe_encode(attestation_object),
+    }
+    return json.dumps({"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response})
+
 
 @dataclass
 class SoftwarePasskey:

@@ -8,6 +8,7 @@ a text of its own making that the page sends back.
 from __future__ import annotations
 
 import secrets
+import struct
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,9 +18,8 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth
 from django.contrib.auth.models import User
 from django.core import signing
-from django.core.exceptions import ValidationError
 from fido2.utils import websafe_encode
-from fido2.webauthn import UserVerificationRequirement
+from fido2.webauthn import AuthenticationResponse, RegistrationResponse, UserVerificationRequirement
 
 from core.db import clock
 from customers.access.reauthentication import NotConfirmed
@@ -57,13 +57,40 @@ def confirm_passkey(user: User, subject: bytes, sent_back: str, credential: Mapp
     nonce = _nonce_of(user, subject, sent_back)
     # What `authenticate_begin` returned as the server's state.
     state = {"challenge": websafe_encode(_challenge(nonce, subject)), "user_verification": _VERIFICATION}
+    refused = "The passkey is not one of your account, or did not ask for a PIN or a finger."
+    if not is_readable(credential):
+        raise NotConfirmed(refused)
     try:
-        auth.parse_authentication_response(credential)
         auth.get_server().authenticate_complete(state, auth.get_credentials(user), credential)
-    except (ValidationError, ValueError, KeyError) as error:  # KeyError: without an id
-        raise NotConfirmed("The passkey is not one of your account, or did not ask for a PIN or a finger.") from error
+    except ValueError as error:
+        raise NotConfirmed(refused) from error
     if not claim_key(uuid.uuid5(_NAMESPACE, nonce.hex())):
         raise NotConfirmed("This confirmation was already used. Use the passkey again.")
+
+
+def is_readable(answer: object) -> bool:
+    """Return whether a passkey's answer, to a request to sign in or to register, is complete and can be checked."""
+    if not isinstance(answer, Mapping):
+        return False
+    try:
+        response = answer["response"]
+        is_registration = isinstance(response, Mapping) and "attestationObject" in response
+        return _is_complete_registration(answer) if is_registration else _is_complete_answer(answer)
+    # What the library raises by where an answer is damaged: in its JSON, its base64, its CBOR, or its flags.
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error):
+        return False
+
+
+def _is_complete_registration(answer: Mapping[str, object]) -> bool:
+    response = RegistrationResponse.from_dict(answer).response
+    extensions = answer.get("clientExtensionResults") or {}
+    has_extensions = isinstance(extensions, Mapping) and isinstance(extensions.get("credProps", {}), Mapping)
+    has_key = response.attestation_object.auth_data.credential_data is not None
+    return has_key and has_extensions and isinstance(response.client_data.origin, str)
+
+
+def _is_complete_answer(answer: Mapping[str, object]) -> bool:
+    return isinstance(AuthenticationResponse.from_dict(answer).response.client_data.origin, str)
 
 
 def _nonce_of(user: User, subject: bytes, sent_back: str) -> bytes:

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from customers.access.login_throttle import SignInAttempt
 from customers.access.page_principal import refuse_unless
+from customers.access.passkey_confirmation import is_readable
 from customers.access.token_sessions import TokenVisitor
 from customers.accounts.sign_in_events import record_second_factor_failure
 from customers.web.account import too_many_requests
@@ -40,13 +41,12 @@ def for_people(view: View) -> View:
     return guarded
 
 
-def _is_readable(answer: str) -> bool:
+def _is_readable(text: str) -> bool:
     """Return whether django-allauth can check a passkey's answer, if there is one: it fails for some others."""
     try:
-        credential = json.loads(answer) if answer else None
+        return not text or is_readable(json.loads(text))
     except (ValueError, RecursionError):
         return False
-    return not isinstance(credential, dict) or "rawId" in credential
 
 
 def throttled(view: View) -> View:

@@ -20,7 +20,7 @@ from customers.models import Customer
 from tests.alarm_factories import AlarmFactory
 from tests.factories import MembershipFactory, UserFactory
 from tests.responses import Json
-from tests.software_passkey import SoftwarePasskey
+from tests.software_passkey import DAMAGED_ANSWER, SoftwarePasskey
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_a_page_offers_a_passkey_to_those_who_have_one(browser: Client, alarm: A
     assert "Sign with a passkey" in browser.get(page).content.decode()
 
 
-@pytest.mark.parametrize("answer", ["{}", '{"rawId": 1}', '{"id": "YQ", "response": {}}', "[" * 5_000])
+@pytest.mark.parametrize("answer", ["{}", '{"rawId": 1}', '{"id": "YQ", "response": {}}', "[" * 5_000, DAMAGED_ANSWER])
 def test_what_no_passkey_answers_signs_nothing(
     browser: Client, alarm: Alarm, passkey: SoftwarePasskey, answer: str
 ) -> None:

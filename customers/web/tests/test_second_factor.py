@@ -18,6 +18,7 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.urls import reverse
+from fido2.webauthn import AttestationObject, AuthenticatorData
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
@@ -26,6 +27,7 @@ from customers.access.login_throttle import ATTEMPTS_PER_ACCOUNT
 from customers.models import Customer
 from tests.factories import PASSWORD, CustomerFactory, MembershipFactory, StorageUnitFactory, UserFactory, make_token
 from tests.responses import PageResponse
+from tests.software_passkey import DAMAGED_ANSWER, registration
 
 pytestmark = pytest.mark.django_db
 
@@ -164,7 +166,8 @@ def test_a_token_has_no_second_factor(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["[" * 100_000, "{", "{}", "null", "[]", '{"rawId": 1}', '{"rawId": "YQ", "response": {}}']
+    "answer",
+    ["[" * 100_000, "{", "{}", "null", "[]", '{"rawId": 1}', '{"rawId": "YQ", "response": {}}', DAMAGED_ANSWER],
 )
 @pytest.mark.parametrize("page", ["mfa_login_webauthn", "mfa_authenticate", "mfa_reauthenticate_webauthn"])
 def test_what_no_passkey_answers_is_refused(client: Client, person: User, secret: str, page: str, answer: str) -> None:
@@ -175,6 +178,28 @@ def test_what_no_passkey_answers_is_refused(client: Client, person: User, secret
     response = client.post(reverse(page), {"credential": answer})
     assert response.status_code in (200, 302, 400)
     assert get_user(client).is_authenticated is (page == "mfa_reauthenticate_webauthn")
+
+
+WITHOUT_KEY = AttestationObject.create("none", AuthenticatorData.create(bytes(32), AuthenticatorData.FLAG.UP, 0), {})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(registration(damaged) for damaged in (b"", b"\xff", b"\xfb\0", b"\x81" * 5_000, WITHOUT_KEY[:-3], WITHOUT_KEY)),
+        registration(WITHOUT_KEY, origin=1),
+        DAMAGED_ANSWER,
+    ],
+)
+def test_a_damaged_passkey_is_not_registered(client: Client, person: User, answer: str) -> None:
+    client.force_login(person)
+    confirm(client)
+    client.get(reverse("mfa_add_webauthn"))
+
+    response = client.post(reverse("mfa_add_webauthn"), {"name": "Key", "credential": answer})
+
+    assert response.status_code == 400
+    assert not Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN).exists()
 
 
 class TestRequiredSecondFactor:
