@@ -29,6 +29,8 @@ from ingestion.sources.credentials import mask_secret
 
 # More is not needed to see how the data is understood, and would make each step slow.
 MAX_SAMPLE_BYTES = 16 * 1024**2
+# What a test says of a setup.
+_TESTED = ("sample", "sample_content_type", "sample_received_at", "test_reason", "test_message")
 
 
 def test_source(setup: SourceSetup, source: Source) -> TrialResult:
@@ -49,8 +51,11 @@ def test_source(setup: SourceSetup, source: Source) -> TrialResult:
     if kept:
         is_json = result.preview.head.is_json
         source.ingestion_type = IngestionType.API if is_json else IngestionType.CSV
-        source.save(update_fields=["ingestion_type", "updated_at"])
-    setup.save()
+    with transaction.atomic():
+        # Both may have been discarded during the request.
+        if SourceSetup.objects.select_for_update(no_key=True).filter(pk=setup.pk).first() is not None:
+            source.save(update_fields=["ingestion_type", "updated_at"])
+            setup.save(update_fields=_TESTED)
     return result
 
 

@@ -17,6 +17,7 @@ from django import forms
 from django.contrib.auth.forms import ReadOnlyPasswordHashField
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponseBase, QueryDict
+from django.shortcuts import get_object_or_404
 from typing_extensions import override
 
 M = TypeVar("M", bound=models.Model)
@@ -115,10 +116,13 @@ def atomic_post(view: View) -> View:
 
 
 def locked_for(request: HttpRequest, row: M) -> M:
-    """Return the row as it is now, locked until the end of the transaction if the request may change it."""
+    """Return the row as it is now, locked until the end of the transaction if the request may change it.
+
+    Raise Http404 if it has been deleted meanwhile.
+    """
     if request.method != "POST" or row._state.adding:
         return row
-    locked: M = type(row)._base_manager.select_for_update(no_key=True).get(pk=row.pk)
+    locked: M = get_object_or_404(type(row)._base_manager.select_for_update(no_key=True), pk=row.pk)
     return locked
 
 

@@ -98,6 +98,8 @@ def discard_setup(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Discard a setup with its source, which was never polled."""
     _, setup = _get_setup(request, public_id)
     with transaction.atomic():
+        # A connection that is saved at the same moment adds the source.
+        setup = locked_for(request, setup)
         source = setup.source
         setup.delete()
         if source is not None and not source.deliveries.exists():
@@ -138,6 +140,7 @@ def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpRespo
     form = mapping_form(source, preview.head)
     if request.method == "POST":
         with transaction.atomic():
+            locked_for(request, setup)
             form = mapping_form(locked_for(request, source), preview.head, request.POST)
             is_saved = form.is_valid()
             if is_saved:
@@ -149,7 +152,7 @@ def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpRespo
             preview, problem = _preview(setup, source)
             if preview.is_readable and preview.reading_count:
                 setup.reach(Step.SCHEDULE)
-                setup.save(update_fields=["step"])
+                SourceSetup.objects.filter(pk=setup.pk).update(step=setup.step)
                 return redirect_whole_page(request, reverse("setup-step", args=[setup.public_id, Step.SCHEDULE]))
             problem = problem or "No row is a reading yet. Choose what the columns hold, or correct the URL."
             form = mapping_form(source, preview.head)
@@ -168,6 +171,7 @@ def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpRespo
 
 def _schedule(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpResponse:
     with transaction.atomic():
+        setup = locked_for(request, setup)
         source = locked_for(request, source)
         form = ScheduleForm(request.POST or None, instance=source)
         if request.method == "POST" and form.is_valid():

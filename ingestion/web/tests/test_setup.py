@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -13,9 +14,11 @@ from django.utils.html import escape
 
 from alarms.models import LimitProfile, UnitLimits
 from customers.models import Customer, StorageUnit
+from ingestion import guided_setup
 from ingestion.models import Source, SourceSetup
 from ingestion.polling.tests.polling import json_answer
 from ingestion.polling.tests.scripted_server import ScriptedServer, answer
+from ingestion.polling.trial import TrialResult, try_source
 from tests.factories import (
     CustomerFactory,
     MembershipFactory,
@@ -24,6 +27,8 @@ from tests.factories import (
     StorageUnitFactory,
     UserFactory,
 )
+from tests.races import race
+from tests.responses import PageResponse
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
 CONNECTION = {
@@ -272,6 +277,42 @@ def test_a_discarded_setup_leaves_no_source() -> None:
 
     signed_in(setup.customer).post(reverse("setup-discard", args=[setup.public_id]))
 
+    assert (SourceSetup.objects.count(), Source.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_saved_first", [True, False])
+def test_a_setup_that_is_discarded_while_its_connection_is_saved_leaves_no_source(
+    monkeypatch: pytest.MonkeyPatch, is_saved_first: bool
+) -> None:
+    monkeypatch.setattr(guided_setup, "test_source", lambda *_: None)
+    setup = SourceSetupFactory(source=None, customer=CustomerFactory(), step="connection")
+    client = signed_in(setup.customer)
+
+    def save() -> PageResponse:
+        return client.post(step_of(setup, "connection"), connection_of())
+
+    def discard() -> PageResponse:
+        return client.post(reverse("setup-discard", args=[setup.public_id]))
+
+    second = race(save, discard) if is_saved_first else race(discard, save)
+
+    assert second.status_code == (302 if is_saved_first else 404)
+    assert (SourceSetup.objects.count(), Source.objects.count()) == (0, 0)
+
+
+def test_a_setup_that_is_discarded_during_its_test_stays_discarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = SourceSetupFactory()
+    client = signed_in(setup.customer)
+
+    def discard_and_try(source: Source, **options: Any) -> TrialResult:
+        client.post(reverse("setup-discard", args=[setup.public_id]))
+        return try_source(source, **options)
+
+    monkeypatch.setattr(guided_setup, "try_source", discard_and_try)
+    tested = client.post(step_of(setup, "data"), {"action": "test"})
+
+    assert tested.status_code in (200, 302)
     assert (SourceSetup.objects.count(), Source.objects.count()) == (0, 0)
 
 
