@@ -27,6 +27,8 @@ from core.http.guarded_requests import guarded
 
 REFUSED_SENTENCE = "Self-hosted services are not supported; use a webhook or e-mail instead."
 _HOST_IN_URL = re.compile(r"(https?|wss?)://([^/\s'\"]*)")
+# The sign before everyone, here, all or channel, or an id in angle brackets.
+_MENTION = re.compile(r"@(?=(?:everyone|here|all|channel)\b|[!&]?\w+>)", re.IGNORECASE)
 # Attributes of every plugin that describe it rather than name what it connects to.
 _DESCRIPTIVE = frozenset({"service_url", "setup_url", "app_url", "templates", "template_tokens", "template_args"})
 # Reviewed by hand: the host comes from a table of regions that is not among the attributes.
@@ -51,14 +53,25 @@ def send(channel: Channel, message: Message) -> DeliveryResult:
         LogCapture(level=logging.WARNING, fmt="%(message)s") as captured,
     ):
         kind = NotifyType.FAILURE if message.is_critical else NotifyType.WARNING
-        body, overflow = _fitting(service, message)
-        is_delivered = service.notify(
-            body=body, title=message.subject, overflow=overflow, notify_type=kind, body_format=NotifyFormat.TEXT
+        body, service.overflow_mode = _fitting(service, message)
+        # Unlike the service itself, this converts the text to what the service takes, such as HTML.
+        sender = Apprise(asset=service.asset)
+        sender.add(service)
+        is_delivered = sender.notify(
+            body=_without_mentions(body),
+            title=_without_mentions(message.subject),
+            notify_type=kind,
+            body_format=NotifyFormat.TEXT,
         )
         answer = excerpt(captured.getvalue(), _possible_secrets(url))
     return DeliveryResult(
         bool(is_delivered), "" if is_delivered else answer or "The service did not accept the message."
     )
+
+
+def _without_mentions(text: str) -> str:
+    """Break what services would take for a mention, which notifies everybody there: names may hold anything."""
+    return _MENTION.sub("@\u200b", text)
 
 
 def _fitting(service: NotifyBase, message: Message) -> tuple[str, OverflowMode]:

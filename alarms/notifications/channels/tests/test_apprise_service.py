@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from html import unescape
+from html import escape, unescape
 from ipaddress import ip_address
 from typing import Any
 
@@ -114,6 +114,34 @@ def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers: 
     assert max(options["timeout"]) <= 10
     assert "Critical: x" in str(options["data"])
     assert attempt.outcome == Attempt.Outcome.DELIVERED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["Fridge <b", "<i>Fridge", "R&amp;D", "--> <!-- Fridge", "<a href='http://x'>Fridge</a>"])
+def test_names_are_text_also_for_a_service_that_takes_html(answers: Answers, name: str) -> None:
+    """They were taken for tags, which hid the name or all that follows."""
+    requests_sent, _ = answers
+    channel = ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret="tgram://123456789:abcdefg_hijklmnop/12315544")
+    MessageFactory(channel=channel, subject=f"Critical: {name}", body=f"Critical: {name}\n\nStarted: now")
+    deliver_due()
+    ((_, options),) = requests_sent
+    text, as_text = json.loads(options["data"])["text"], escape(name, quote=False)
+    assert text.split("\r\n", 1)[0] == f"<b>Critical: {as_text}</b>"
+    assert [line for line in text.splitlines()[1:] if line] == [f"Critical: {as_text}", "Started: now"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mention", ["@everyone", "@here", "<@123>", "<@!123>", "<@&123>"])
+def test_a_name_mentions_nobody(answers: Answers, mention: str) -> None:
+    requests_sent, _ = answers
+    channel = ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=GOOD[1])
+    MessageFactory(channel=channel, subject=f"Critical: {mention}", body=f"{mention}\n\nAcknowledged by a@example.com")
+    deliver_due()
+    ((_, options),) = requests_sent
+    content = json.loads(options["data"])["content"]
+    assert mention not in content
+    assert content.replace("\u200b", "").count(mention) == 2
+    assert "a@example.com" in content
 
 
 # The most characters that each service takes in one message, its title included.
