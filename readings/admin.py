@@ -74,7 +74,7 @@ class StorageUnitAdmin(DeletesOnlyUnused[StorageUnit], VersionedAdmin[StorageUni
 
     list_display = ["unit_code", "state", "newest", "age", "set_to", "name", "facility", "customer", "see"]
     list_display_links = ["unit_code", "name"]
-    list_select_related = ["facility__customer", "latest_reading"]
+    list_select_related = ["facility__customer", "latest_reading__sensor"]
     list_filter = ["temperature_unit", ("facility__customer", FewRelatedFilter), ("facility", FewRelatedFilter)]
     search_fields = ["unit_code", "name", "facility__facility_code", "facility__customer__customer_code"]
     autocomplete_fields = ["facility"]

@@ -44,7 +44,12 @@ _STATUSES = {
     UnitState.SENSOR_FAULT: "no_data",
 }
 # What the status depends on, besides columns of the serializer.
-_CONDITION_COLUMNS = ("interval_seconds", "gap_limit_seconds", *LIMIT_COLUMNS)
+_CONDITION_COLUMNS = (
+    "interval_seconds",
+    "gap_limit_seconds",
+    "latest_reading__sensor__retired_at",
+    *LIMIT_COLUMNS,
+)
 
 
 def unit_values(units: QuerySet[StorageUnit]) -> QuerySet[StorageUnit, Row]:
@@ -57,7 +62,7 @@ def represent_units(rows: Collection[Row], now: datetime | None = None) -> list[
     now = now or timezone.now()
     units = UNIT_ROWS.represent(rows)
     for unit, row in zip(units, rows, strict=True):
-        interval_seconds, staleness_limit_seconds, *limits = row[len(UNIT_ROWS.names) :]
+        interval_seconds, staleness_limit_seconds, retired_at, *limits = row[len(UNIT_ROWS.names) :]
         temperature_c = unit["current_temperature"]
         condition = Condition.at(
             now,
@@ -67,6 +72,7 @@ def represent_units(rows: Collection[Row], now: datetime | None = None) -> list[
             recorded_at=unit["last_reading_time"],
             temperature_c=temperature_c,
             reading_scale=unit["current_temperature_unit"],
+            is_of_retired_sensor=retired_at is not None,
             limits=LimitsInForce(*limits),
         )
         unit["temperature_status"] = _STATUSES[condition.state]

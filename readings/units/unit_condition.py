@@ -49,13 +49,14 @@ class Condition:
         recorded_at: datetime | None,
         temperature_c: float | None,
         reading_scale: str | None,
+        is_of_retired_sensor: bool,
         limits: LimitsInForce,
     ) -> Condition:
-        """Return the condition at `now` of a unit with the given newest reading."""
+        """Return the condition at `now` of a unit with the given newest reading; a retired sensor's is not valid."""
         age = None if recorded_at is None else now - recorded_at
         set_temperature_c = None if set_temperature is None else to_celsius(set_temperature, scale)
         state = state_of(
-            age=age,
+            age=None if is_of_retired_sensor else age,
             staleness_limit=timedelta(seconds=gap_limit_seconds),
             temperature_c=temperature_c,
             limits=limits,

@@ -112,7 +112,7 @@ def present_facility(facility: Facility) -> Details:
 def _units(scope: Scope, **conditions: object) -> ScopedQuerySet:
     """Return the real units with their latest readings, which determine their condition."""
     units = StorageUnit.objects.visible_to(scope).filter(is_synthetic=False, **conditions)
-    return units.select_related("latest_reading").order_by("unit_code", "pk")
+    return units.select_related("latest_reading__sensor").order_by("unit_code", "pk")
 
 
 def _sorted(states: Counter[UnitState]) -> list[tuple[UnitState, int]]:

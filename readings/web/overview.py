@@ -32,7 +32,12 @@ from readings.units.unit_condition import Badges, Condition
 # Columns instead of model instances, which take seven times as long to load.
 _UNIT_COLUMNS = ("pk", "public_id", "name", "unit_code", "temperature_unit", "set_temperature")
 _FACILITY_COLUMNS = ("facility__name", "facility__facility_code", "facility__customer__customer_code")
-_READING_COLUMNS = ("latest_reading__recorded_at", "latest_reading__temperature_c", "latest_reading__scale")
+_READING_COLUMNS = (
+    "latest_reading__recorded_at",
+    "latest_reading__temperature_c",
+    "latest_reading__scale",
+    "latest_reading__sensor__retired_at",
+)
 _STALENESS_LIMIT = Coalesce("gap_limit_seconds", F("interval_seconds") * STALENESS_INTERVALS)
 
 
@@ -155,7 +160,7 @@ def _load(units: ScopedQuerySet, now: datetime) -> list[OverviewUnit]:
     loaded = []
     for (
         pk, public_id, name, unit_code, scale, set_temperature, facility_name, facility_code, customer_code,
-        recorded_at, temperature_c, reading_scale, staleness_limit, *limits,
+        recorded_at, temperature_c, reading_scale, retired_at, staleness_limit, *limits,
     ) in rows:  # fmt: skip
         condition = Condition.at(
             now,
@@ -165,6 +170,7 @@ def _load(units: ScopedQuerySet, now: datetime) -> list[OverviewUnit]:
             recorded_at=recorded_at,
             temperature_c=temperature_c,
             reading_scale=reading_scale,
+            is_of_retired_sensor=retired_at is not None,
             limits=LimitsInForce(*limits),
         )
         facility = (facility_name or facility_code, facility_code, customer_code)

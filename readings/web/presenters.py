@@ -39,6 +39,7 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
         recorded_at=latest.recorded_at if latest else None,
         temperature_c=latest.temperature_c if latest else None,
         reading_scale=latest.scale if latest else None,
+        is_of_retired_sensor=latest is not None and latest.sensor.retired_at is not None,
         limits=LimitsInForce.of(unit),
     )
 

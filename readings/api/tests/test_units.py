@@ -9,12 +9,19 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from customers.models import Customer, Facility, StorageUnit
+from customers.models import Customer, Facility, Sensor, StorageUnit
 from readings.configuration import set_value
 from readings.models import RollupRebuild
 from tests.alarm_factories import EvaluationFailureFactory
 from tests.api_clients import client_of
-from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory, store_reading, store_readings
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    SensorFactory,
+    StorageUnitFactory,
+    store_reading,
+    store_readings,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +110,20 @@ def test_a_stale_reading_gives_no_status(api: APIClient, facility: Facility) -> 
     unit = StorageUnitFactory(facility=facility)
     store_reading(unit, 5.0, timezone.now() - timedelta(hours=1))
     assert api.get(url(unit)).json()["temperature_status"] == "no_data"
+
+
+def test_the_last_reading_of_a_retired_sensor_gives_no_status(api: APIClient, facility: Facility) -> None:
+    """Its excursion ends with the retirement; the status is known again with the next reading of another sensor."""
+    unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
+    store_reading(unit, 20.0, timezone.now() - timedelta(minutes=1))
+    Sensor.objects.update(retired_at=timezone.now())
+    assert api.get(url(unit)).json()["temperature_status"] == "no_data"
+    assert [each["temperature_status"] for each in api.get(units_url(facility)).json()["items"]] == ["no_data"]
+    detailed = api.get(f"/api/v1/facilities/{facility.public_id}/detailed").json()
+    assert detailed["average_temperature"] is None
+
+    store_reading(unit, 5.0, timezone.now(), sensor=SensorFactory(storage_unit=unit))
+    assert api.get(url(unit)).json()["temperature_status"] == "normal"
 
 
 def test_other_limits_take_effect(api: APIClient, facility: Facility) -> None:

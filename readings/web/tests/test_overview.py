@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from core.scope import Scope
-from customers.models import StorageUnit
+from customers.models import Sensor, StorageUnit
 from readings.units.condition import UnitState
 from readings.web.overview import counts_by_state, overview
 from tests.factories import (
@@ -139,6 +139,18 @@ class TestOverview:
         later = timezone.now() + timedelta(seconds=10)
         with patch("django.utils.timezone.now", return_value=later):
             assert "edge-no-data" in member.get("/").content.decode()
+
+    def test_the_last_reading_of_a_retired_sensor_says_nothing_of_the_present(
+        self, member: Client, unit: StorageUnit
+    ) -> None:
+        store_reading(unit, 20.0, timezone.now())
+        etag = member.get("/").headers["ETag"]
+        Sensor.objects.update(retired_at=timezone.now())
+        tile = member.get("/", headers={"If-None-Match": etag}).content.decode()
+        page = member.get(reverse("unit", args=[unit.public_id])).content.decode()
+        assert "edge-no-data" in tile
+        for shown in (tile, page):
+            assert "last 20.0\N{NO-BREAK SPACE}°C" in shown
 
     def test_a_stale_temperature_is_marked_as_the_last_one(self, member: Client, unit: StorageUnit) -> None:
         store_reading(unit, 5.0, timezone.now() - timedelta(hours=2))
