@@ -133,9 +133,19 @@ class LimitProfileForm(ProfileLimitsForm):
 
 
 class LocalTimeField(forms.DateTimeField):
-    """A local time, which the form converts to an instant."""
+    """A local time, which the form converts to an instant. One with an offset is refused: the offset would be lost."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    @override
+    def to_python(self, value: Any) -> datetime | None:
+        try:
+            has_offset = isinstance(value, str) and datetime.fromisoformat(value.strip()).tzinfo is not None
+        except ValueError:
+            has_offset = False
+        if has_offset:
+            raise forms.ValidationError("Enter the local time without an offset.", code="invalid")
+        return super().to_python(value)
 
 
 class CustomerLimitsForm(VersionedForm[CustomerLimits]):

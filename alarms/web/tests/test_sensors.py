@@ -61,6 +61,15 @@ class TestPage:
         sensor.refresh_from_db()
         assert sensor.retired_at is None
 
+    @pytest.mark.parametrize("text", ["2026-03-02T12:00Z", "2026-03-02T12:00+02:00", "2026-03-02 12:00:00+0200"])
+    def test_a_time_with_an_offset_is_refused(self, client: Client, sensor: Sensor, text: str) -> None:
+        """Times on this page are local; the offset was left out, and the sensor retired hours earlier or later."""
+        sign_in(client, sensor, "manager")
+        response = client.post(form(sensor), {"retired_at": text}, follow=True)
+        assert "is not retired. Enter a date and a time." in response.content.decode()
+        sensor.refresh_from_db()
+        assert sensor.retired_at is None
+
     def test_a_sensor_that_somebody_else_retired_meanwhile_stays_as_it_is(self, client: Client, sensor: Sensor) -> None:
         sign_in(client, sensor, "manager")
         assert '<input type="hidden" name="opened" value="">' in client.get(page(sensor)).content.decode()
