@@ -20,16 +20,20 @@ FLAG = AuthenticatorData.FLAG
 
 # Its flags announce extensions, which are missing.
 _CUT_OFF = bytes(32) + bytes([FLAG.ED]) + bytes(4)
-DAMAGED_ANSWER = json.dumps({
-    "id": "AAAA",
-    "rawId": "AAAA",
-    "type": "public-key",
-    "response": {
-        "clientDataJSON": websafe_encode(b'{"type": "webauthn.get", "challenge": "AAAA", "origin": "http://testserver"}'),
-        "authenticatorData": websafe_encode(_CUT_OFF),
-        "signature": "AAAA",
-    },
-})
+DAMAGED_ANSWER = json.dumps(
+    {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": websafe_encode(
+                b'{"type": "webauthn.get", "challenge": "AAAA", "origin": "http://testserver"}'
+            ),
+            "authenticatorData": websafe_encode(_CUT_OFF),
+            "signature": "AAAA",
+        },
+    }
+)
 
 
 def registration(attestation_object: bytes, origin: object = "http://testserver") -> str:

@@ -186,7 +186,10 @@ WITHOUT_KEY = AttestationObject.create("none", AuthenticatorData.create(bytes(32
 @pytest.mark.parametrize(
     "answer",
     [
-        *(registration(damaged) for damaged in (b"", b"\xff", b"\xfb\0", b"\x81" * 5_000, WITHOUT_KEY[:-3], WITHOUT_KEY)),
+        *(
+            registration(damaged)
+            for damaged in (b"", b"\xff", b"\xfb\0", b"\x81" * 5_000, WITHOUT_KEY[:-3], WITHOUT_KEY)
+        ),
         registration(WITHOUT_KEY, origin=1),
         DAMAGED_ANSWER,
     ],

@@ -117,11 +117,15 @@ def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers: 
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["Fridge <b", "<i>Fridge", "R&amp;D", "--> <!-- Fridge", "<a href='http://x'>Fridge</a>"])
+@pytest.mark.parametrize(
+    "name", ["Fridge <b", "<i>Fridge", "R&amp;D", "--> <!-- Fridge", "<a href='http://x'>Fridge</a>"]
+)
 def test_names_are_text_also_for_a_service_that_takes_html(answers: Answers, name: str) -> None:
     """They were taken for tags, which hid the name or all that follows."""
     requests_sent, _ = answers
-    channel = ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret="tgram://123456789:abcdefg_hijklmnop/12315544")
+    channel = ChannelFactory(
+        kind=Channel.Kind.APPRISE, address="", secret="tgram://123456789:abcdefg_hijklmnop/12315544"
+    )
     MessageFactory(channel=channel, subject=f"Critical: {name}", body=f"Critical: {name}\n\nStarted: now")
     deliver_due()
     ((_, options),) = requests_sent
