@@ -271,7 +271,7 @@ class TestDoubleSubmission:
         assert statuses == [400, 201]
 
     def test_a_key_may_be_used_again_after_a_day(self, unit: StorageUnit) -> None:
-        """Senders that number their requests begin anew some day: what they send then is not carried out already."""
+        """Senders that number their requests begin again some day: what they send then is not carried out already."""
         client = client_of(unit.facility.customer)
 
         def create(code: str) -> int:

@@ -129,10 +129,10 @@ class InstantField(serializers.CharField):
             self.fail("format")
         if not 1900 <= instant.year <= 9000:
             self.fail("year")
-        return instant + _DAY - _MICROSECOND if self.is_end and _is_date(text) else instant
+        return instant + _DAY - _MICROSECOND if self.is_end and is_date(text) else instant
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
     """Return whether an ISO 8601 text has no time of day: 2026-11-23, 20261123 or 2026-W48-1."""
     try:
         date.fromisoformat(text)

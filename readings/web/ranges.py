@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
+from core.api.fields import is_date
 from readings.lists.filters import EARLIEST
 from readings.models import DailyRollup
 from readings.storage.local_days import start_of_day
@@ -88,7 +89,7 @@ def _start_of(preset: str, unit_id: int, zone: ZoneInfo, now: datetime) -> datet
 def _instant(text: str, zone: ZoneInfo, *, is_end: bool = False) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
-        if is_end and len(text) == len("2026-11-23"):
+        if is_end and is_date(text):
             instant += timedelta(days=1)
         instant = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:

@@ -47,7 +47,7 @@ class Command(BaseCommand):
     def _renew(self, model: type[models.Model], names: tuple[str, ...]) -> int:
         """Re-encrypt the secrets of all rows of `model`; return the number of unreadable ones."""
         renewed = unreadable = 0
-        # Row by row, each as it is by then and locked: people and polls change secrets meanwhile.
+        # Row by row, each locked as it is at that moment: people and polls change secrets meanwhile.
         for pk in model._default_manager.order_by("pk").values_list("pk", flat=True):
             with transaction.atomic():
                 row = model._default_manager.select_for_update(no_key=True).filter(pk=pk).first()

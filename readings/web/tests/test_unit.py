@@ -126,7 +126,8 @@ def test_times_without_an_offset_are_local_and_dates_are_whole_days(member: Clie
     store_readings(unit, [1.0, 2.0, 3.0], start=datetime(2026, 3, 1, 18, 29, tzinfo=UTC), every=12 * HOUR)
     series = address(unit, "unit-series")
     # 00:00 in Kolkata is 18:30 UTC of the day before.
-    assert member.get(series, {"start": "2026-03-02", "end": "2026-03-02"}).json()["average"] == [2.0, 3.0]
+    for day in ("2026-03-02", "20260302", "2026-W10-1"):
+        assert member.get(series, {"start": day, "end": day}).json()["average"] == [2.0, 3.0]
     assert member.get(series, {"start": "2026-03-01T23:59", "end": "2026-03-02T00:00"}).json()["average"] == [1.0]
     assert member.get(series, {"start": "2026-03-01T18:29Z", "end": "2026-03-01T18:30Z"}).json()["average"] == [1.0]
 
