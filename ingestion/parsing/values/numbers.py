@@ -79,10 +79,10 @@ def mark_behind_thousands(text: str) -> str:
     return "," if _POINT_GROUPS.fullmatch(text) else "." if _COMMA_GROUPS.fullmatch(text) else ""
 
 
-def has_unclear_mark(text: str, marks: str) -> bool:
+def has_unclear_mark(text: str) -> bool:
     """Return whether a number's only mark may be one of thousands or of decimals: "1.234" with decimal commas."""
     number = _NUMBER_AND_UNIT.fullmatch(text.strip())
-    return marks == "," and number is not None and bool(_ONLY_POINT_GROUPS.fullmatch(number["number"].strip()))
+    return number is not None and bool(_ONLY_POINT_GROUPS.fullmatch(number["number"].strip()))
 
 
 def as_number(text: str) -> float | None:

@@ -68,6 +68,9 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
         raise RowRejected(Reason.NO_TEMPERATURE)
     measured = read_temperature(raw_fields["temperature"], rules)
     scale = _row_scale(measured, raw_fields.get("scale", NO_FIELD), rules)
+    celsius = None if measured is None else _in_celsius(measured.number, scale)
+    if celsius is not None and rules.decimal_marks == ",":
+        _refuse_unclear_mark(raw_fields["temperature"], rules)
     return {
         "row_number": row_number,
         "facility_code": facility,
@@ -75,7 +78,7 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
         "sensor_code": sensor,
         "wall": wall.microseconds,
         "is_local": wall.is_local,
-        "temperature_c": None if measured is None else _plausible(raw_fields["temperature"], measured, scale, rules),
+        "temperature_c": celsius,
         "scale": scale.value,
         "quality_score": read_quality(raw_fields.get("quality"), rules),
         "equipment_status": read_status(raw_fields.get("status")),
@@ -246,16 +249,13 @@ def _tell_other_title(scale: Scale | None, rules: RowRules) -> None:
         )
 
 
-def _plausible(value: object, measured: Measured, scale: Scale, rules: RowRules) -> float:
-    """Return a temperature in °C that is within the limits by its only meaning.
+def _refuse_unclear_mark(value: object, rules: RowRules) -> None:
+    """Reject “1.234” with decimal commas: a thousand is above the limit in °C, but not on the other scales.
 
-    A thousand is above the limit in °C, but not on the other scales: “1.234” is not taken for 1,234 °F. Numbers with a
-    factor are whole.
+    Numbers with a factor are whole.
     """
-    celsius = _in_celsius(measured.number, scale)
-    if isinstance(value, str) and rules.factor == 1.0 and has_unclear_mark(value, rules.decimal_marks):
+    if isinstance(value, str) and rules.factor == 1.0 and has_unclear_mark(value):
         raise RowRejected(Reason.NOT_A_NUMBER, value=value)
-    return celsius
 
 
 def _in_celsius(measured: float, scale: Scale) -> float:
