@@ -85,13 +85,19 @@ def test_a_slow_look_for_late_units_is_left_to_the_slow_queue_as_well(
 ) -> None:
     """A look brings more than other polls, so it may be the only slow one: it must not be given up each time."""
     monkeypatch.setattr("ingestion.polling.group.SLOW_SECONDS", 0.5)
+    is_left = threading.Event()
+
+    def hang_until_left(_: Visit) -> None:
+        is_left.wait(10)
+
     source = source_of(
-        in_turn(lambda visit: visit.hang(), ONE_ROW), cursor_at=NOON, overlap_seconds=0, looked_back_at=NOON - 9 * HOUR
+        in_turn(hang_until_left, ONE_ROW), cursor_at=NOON, overlap_seconds=0, looked_back_at=NOON - 9 * HOUR
     )
     late = StorageUnitFactory(facility__customer=source.customer)
     unit = SourceUnit.objects.create(source=source, storage_unit=late, complete_until=NOON - 30 * HOUR)
 
     [left_over] = poll_group([claim_now(source)])
+    is_left.set()
 
     unit.refresh_from_db()
     source.refresh_from_db()
