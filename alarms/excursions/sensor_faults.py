@@ -12,7 +12,7 @@ from readings.storage.archive.state import LOOKED_UP_AFTER, months_between
 from readings.storage.rollups import EVER
 
 # The newest reading of each sensor of these units and, if that has no measurement, the first such one since the last
-# with a measurement. Read backwards in the readings' key, a few rows per sensor. Sensors whose newest reading is
+# with a measurement. Read backwards in the readings' key, a few rows per sensor. Sensors with a newest reading that is
 # archived are left as they are, and returned with its hour: what is stored of them is a month that was brought back.
 UPDATE_FAULTS = f"""
 WITH stored AS (
@@ -96,7 +96,7 @@ def update_faults(unit_ids: Collection[int]) -> None:
 
 
 def _update(unit_ids: Collection[int]) -> tuple[list[_Sensor], list[_Sensor]]:
-    """Update the faults; return the faulty sensors, and those whose newest reading is archived."""
+    """Update the faults; return the faulty sensors, and those with an archived newest reading."""
     with connection.cursor() as cursor:
         cursor.execute(UPDATE_FAULTS, {"unit_ids": sorted(unit_ids)})
         rows = cursor.fetchall()

@@ -101,7 +101,7 @@ class PushFailed(Exception):  # noqa: N818  an expected outcome that a delivery 
 
 
 def load_pushed(source: Source, body: SentBody) -> PushOutcome:
-    """Load a body whose sender waits, in at most about PUSH_SECONDS. Raise PushTooSlow, and what `load_sent` raises."""
+    """Load a body while its sender waits, in at most about PUSH_SECONDS. Raise PushTooSlow, or as `load_sent` does."""
     with limited_time() as deadline:
         return load_sent(source, body, deadline=deadline)
 
@@ -134,7 +134,7 @@ def log_failed(source: Source, body: SentBody, failed: PushFailed) -> Delivery:
 
 
 def keep_unreadable(source: Source, body: SentBody, failed: PushFailed) -> Delivery:
-    """Keep a body whose sender does not send it again as a rejected row, to be replayed once its cause is fixed.
+    """Keep a body that is not sent again as a rejected row, to be replayed once its cause is fixed.
 
     What text cannot hold is kept in part, to be looked at, and the row says that it cannot be replayed.
     """

@@ -38,7 +38,7 @@ class _NotReached(OSError):  # noqa: N818  (paho retries after an OSError)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that waits to be stored, and the source whose filters it matches."""
+    """A message that waits to be stored, and the source with a filter that it matches."""
 
     client: SourceClient
     source: Source

@@ -175,13 +175,13 @@ def test_a_unit_that_stops_while_it_sends_a_backlog_is_missing_data(sensor: Sens
     assert alarm.state == "open"
 
 
-@pytest.mark.parametrize("whose", ["of a retired sensor", "of another sensor", "measured long ago"])
+@pytest.mark.parametrize("clock", ["of a retired sensor", "of another sensor", "measured long ago"])
 def test_a_clock_that_is_behind_delays_no_alarm_of_readings_by_another(
-    sensor: Sensor, now: datetime, whose: str
+    sensor: Sensor, now: datetime, clock: str
 ) -> None:
     """A reading was measured before it arrived: also if its clock has been set right since it was last measured."""
-    other = SensorFactory(storage_unit=sensor.storage_unit, retired_at=now if whose == "of a retired sensor" else None)
-    clock_of(sensor if whose == "measured long ago" else other, now - timedelta(days=30), -timedelta(hours=5))
+    other = SensorFactory(storage_unit=sensor.storage_unit, retired_at=now if clock == "of a retired sensor" else None)
+    clock_of(sensor if clock == "measured long ago" else other, now - timedelta(days=30), -timedelta(hours=5))
     read(sensor, now - 90 * MINUTE, stored_at=now)
     run_watchdogs(now + 7 * MINUTE)
     assert not Alarm.objects.exists()

@@ -169,7 +169,7 @@ def test_a_page_on_another_server_is_not_requested(source_of: Callable[..., Serv
         ({}, 'Link: <http://[/readings>; rel="next"\r\n'),
     ],
 )
-def test_a_page_whose_address_is_none_is_told(
+def test_a_next_page_with_an_invalid_address_makes_the_delivery_partial(
     source_of: Callable[..., ServedSource], body: dict[str, object], headers: str
 ) -> None:
     data = json.dumps({"readings": [row(0)]} | body).encode()
