@@ -54,7 +54,8 @@ def test_source(setup: SourceSetup, source: Source) -> TrialResult:
     with transaction.atomic():
         # Both may have been discarded during the request.
         if SourceSetup.objects.select_for_update(no_key=True).filter(pk=setup.pk).first() is not None:
-            source.save(update_fields=["ingestion_type", "updated_at"])
+            if kept:
+                source.save(update_fields=["ingestion_type", "updated_at"])
             setup.save(update_fields=_TESTED)
     return result
 

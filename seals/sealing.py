@@ -31,7 +31,7 @@ def _of_month(table: str) -> str:
         ) AS stored WHERE facility.customer_id = customer.id"""  # noqa: S608  constants only
 
 
-# A customer with readings of a month whose last day is not sealed. What is dated ahead becomes a reading.
+# A customer with readings of a month, the last day of which is not sealed. What is dated ahead becomes a reading.
 UNSEALED = f"""
 SELECT customer_code FROM customer
 WHERE NOT EXISTS (SELECT FROM day_seal WHERE day_seal.customer_id = customer.id AND day >= %(last)s)
@@ -104,7 +104,7 @@ def _oldest_unchained_at(before: datetime) -> datetime | None:
 
 
 def objection_to_archiving(month: date) -> str | None:
-    """Return why the month that begins with this day cannot be archived yet: readings whose days are not sealed.
+    """Return why the month that begins with this day cannot be archived yet: some of its readings are not sealed.
 
     Seals are made from the table. Customers without readings of the month are no reason, as one that was created today:
     what they send of it later remains in the table, and is a reason, until it is sealed.

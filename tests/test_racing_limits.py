@@ -161,7 +161,7 @@ def _choose_as_reference(sensor: Sensor) -> int:
 def test_the_reference_sensor_is_not_retired_as_it_is_chosen(
     retire: Callable[[Sensor], None], is_chosen_first: bool
 ) -> None:
-    """Of a unit whose reference sensor is retired nothing would be outside any more, and nobody alerted."""
+    """With a retired reference sensor nothing would be outside the limits, and nobody would be alerted."""
     sensor = SensorFactory(sensor_code="S1")
     works: tuple[Callable[[], object], Callable[[], object]] = (
         lambda: _choose_as_reference(sensor),

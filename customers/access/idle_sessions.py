@@ -1,4 +1,4 @@
-"""Signing people out who have done nothing for SESSION_IDLE_SECONDS, and everybody SESSION_SECONDS after signing in.
+"""Signing people out who have done nothing for SESSION_IDLE_SECONDS, and in any case after SESSION_SECONDS.
 
 The session holds when the person was last active, to a few minutes, so that not every page causes a write. Parts of
 pages that refresh themselves, and their data over the API, are no activity: otherwise an abandoned browser would stay

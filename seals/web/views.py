@@ -105,7 +105,7 @@ def _wanted(request: HttpRequest) -> tuple[ScopedQuerySet, Customer | None]:
     """Return the seals of the query, and its customer if it names one. Raise Http404 for one out of scope."""
     scope = page_principal(request).scope
     seals = DaySeal.objects.visible_to(scope)
-    code = request.GET.get("customer", "").replace("\0", "")
+    code = request.GET.get("customer", "")
     if not code:
         return seals, None
     customer = get_object_or_404(Customer.objects.visible_to(scope), customer_code=code)

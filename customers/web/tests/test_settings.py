@@ -236,7 +236,7 @@ class TestTokens:
             {"permissions": []},
             {"token_name": ""},
             {"expires_on": "2020-01-01"},
-            {"expires_on": "9999-12-31"},  # whose end is beyond what can be stored
+            {"expires_on": "9999-12-31"},  # its end is beyond what can be stored
             {"rate_limit_per_hour": "0"},
             {"rate_limit_per_hour": "9999999999"},
         ],

@@ -82,7 +82,7 @@ def test_a_descending_file_is_resolved_backwards() -> None:
 
 
 def test_rows_above_another_header_are_resolved_in_their_own_zone() -> None:
-    """They wait for the rows after them, whose header may give another zone."""
+    """They wait for the rows after them, and those may have another header, with another zone."""
     london = "Time (Europe/London),Temperature(°C)\n2026-10-25 00:50,1\n2026-10-25 01:40,2\n2026-10-25 01:10,3\n"
     new_york = "Time (America/New_York),Temperature(°C)\n2026-10-26 01:10,4\n"
 

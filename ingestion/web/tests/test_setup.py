@@ -258,7 +258,7 @@ def test_finishing_registers_the_units_and_begins_polling() -> None:
 
 
 def test_limits_are_chosen_for_the_units_of_the_source_only() -> None:
-    """Another facility of the customer may have a unit of the same code, whose limits are its own."""
+    """Another facility of the customer may have a unit of the same code, with limits of its own."""
     rows = b"time,facility_id,unit_id,temp\n2026-11-20 10:00,shop,fridge 1,4.5\n2026-11-20 10:00,shop,fridge 2,4.6\n"
     setup = SourceSetupFactory(sample=gzip.compress(rows))
     other = StorageUnitFactory(facility__customer=setup.customer, unit_code="fridge 1")
