@@ -26,7 +26,10 @@ LOCK_FREE_UNITS = "SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FO
 
 
 def upsert_into(table: str, period: str, rows: str) -> str:
-    """Return SQL that adds `rows` of (unit, sensor, period, measures) to a roll-up and marks the changed as stale."""
+    """Return SQL that adds `rows` of (unit, sensor, period, measures) to a roll-up and marks the changed as stale.
+
+    A period without readings of its own that is stale already is not written again.
+    """
     return f"""
     INSERT INTO {table} AS rollup (storage_unit_id, sensor_id, {period}, {COUNT_COLUMNS},
         {WEIGHT_COLUMNS}, is_settled)
@@ -34,7 +37,8 @@ def upsert_into(table: str, period: str, rows: str) -> str:
     FROM {rows} ORDER BY storage_unit_id, {period}, sensor_id
     ON CONFLICT (storage_unit_id, {period}, sensor_id) DO UPDATE SET
         {ADD_EXCLUDED},
-        is_settled = false"""  # noqa: S608  constants only
+        is_settled = false
+        WHERE rollup.is_settled OR excluded.reading_count > 0"""  # noqa: S608  constants only
 
 
 # `newest` holds a reading of each unit, with `created_at`.

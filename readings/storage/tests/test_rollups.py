@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
+from django.db.models.expressions import RawSQL
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
@@ -337,6 +338,23 @@ def test_refreshing_leaves_nothing_stale(unit: StorageUnit) -> None:
     assert not HourlyRollup.objects.filter(is_settled=False).exists()
     assert not DailyRollup.objects.filter(is_settled=False).exists()
     assert refresh() == 0
+
+
+def test_a_row_without_readings_is_written_again_only_if_it_was_refreshed(unit: StorageUnit) -> None:
+    def store_at(minutes: int) -> None:
+        store(ReadingBatch.of_rows(rows_of(unit, [(timedelta(minutes=minutes), 0, 5.0)])))
+
+    following = HourlyRollup.objects.filter(hour=BEGIN + timedelta(hours=1))
+    place = following.annotate(place=RawSQL("ctid", ())).values_list("place", flat=True)
+
+    store_at(30)
+    written_at = place.get()
+    store_at(40)
+    assert place.get() == written_at
+
+    refresh()
+    store_at(50)
+    assert not following.get().is_settled
 
 
 def test_a_run_ends_although_units_are_stored_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
