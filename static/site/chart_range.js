@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const SHORTEST = 60_000;
+  const EARLIEST = Date.UTC(2000, 0, 1); // The server refuses earlier times.
   const LEAST_DRAG = 8;
   const { box } = unitChart;
   const selection = box.querySelector(".chart-selection");
@@ -21,8 +22,8 @@
   function show(start, end, delay = 0) {
     const latest = Date.now() + 60_000;
     const width = Math.max(end - start, SHORTEST);
-    const until = Math.min(start + width, latest);
-    pending = [until - width, until];
+    const until = Math.min(Math.max(start, EARLIEST) + width, latest);
+    pending = [Math.max(until - width, EARLIEST), until];
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       const { preset } = document.getElementById("range").dataset;

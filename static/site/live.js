@@ -43,8 +43,10 @@
 
   for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => showNotice(lost));
   document.addEventListener("htmx:responseError", (event) => {
-    const { status } = event.detail.xhr;
-    showNotice(status >= 500 ? lost : `The server rejected the request (${status}). Reload the page.`);
+    const { status, responseText } = event.detail.xhr;
+    const isReason = event.detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain");
+    const rejected = isReason ? responseText : `The server rejected the request (${status}). Reload the page.`;
+    showNotice(status >= 500 ? lost : rejected);
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, requestConfig } = event.detail;

@@ -61,9 +61,9 @@ def shown_chart(page: Page) -> str:
     return requested
 
 
-def open_unit(visit: Visit, unit: Any, member: Any) -> Page:
+def open_unit(visit: Visit, unit: Any, member: Any, query: str = "") -> Page:
     visit.sign_in(member)
-    page = visit.open(reverse("unit", args=[unit.public_id]))
+    page = visit.open(reverse("unit", args=[unit.public_id]) + query)
     shown_chart(page)
     return page
 
@@ -177,6 +177,29 @@ def test_the_wheel_and_the_keys_zoom_and_move_the_chart(
     assert page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000") == pytest.approx(9.6, abs=0.1)
     page.keyboard.press("0")
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
+
+
+def test_zooming_out_ends_at_the_earliest_time_of_readings(
+    visit: Visit, unit: StorageUnit, member: User, day: None
+) -> None:
+    page = open_unit(visit, unit, member, "?range=1y")
+    page.locator("#chart").focus()
+    for _ in range(6):
+        page.keyboard.press("-")
+    expect(page.get_by_role("heading", name="Custom period")).to_be_visible()
+    shown_chart(page)
+    assert page.evaluate("new Date(unitChart.span()[0]).toISOString()") == "2000-01-01T00:00:00.000Z"
+
+
+def test_a_period_that_ends_before_it_starts_is_refused_with_the_reason(
+    visit: Visit, unit: StorageUnit, member: User, day: None
+) -> None:
+    page = open_unit(visit, unit, member)
+    visit.expects_errors = True
+    page.get_by_label("From").fill("2026-03-02T10:00")
+    page.get_by_label("To", exact=True).fill("2026-03-01T10:00")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#connection")).to_have_text("The end must be at least a minute after the start.")
 
 
 def test_another_range_changes_chart_statistics_and_readings(
