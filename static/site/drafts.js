@@ -1,12 +1,13 @@
 // Keeps what is typed into forms with data-draft until it has been sent: the connection may be lost in a cold store.
-// Drafts are kept by the browser for this tab only.
+// Drafts are kept by the browser for this tab only, and for the person whose id the attribute holds: colleagues share
+// computers.
 (() => {
   "use strict";
   const offline = "No connection. Your text is kept; send it again when the connection is back.";
   const isConfirmed = Boolean(document.querySelector("#messages .alert-info"));
 
   for (const form of document.querySelectorAll("form[data-draft]")) {
-    const key = `draft ${new URL(form.action).pathname}`;
+    const key = `draft ${form.dataset.draft} ${new URL(form.action).pathname}`;
     const fields = [...form.querySelectorAll("textarea")];
     const draft = JSON.parse(sessionStorage.getItem(key) ?? "null");
     if (draft?.isSent && isConfirmed) sessionStorage.removeItem(key);

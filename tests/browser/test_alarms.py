@@ -15,6 +15,7 @@ from alarms.web import alarms
 from tests.alarm_factories import AlarmFactory
 from tests.browser.conftest import Visit
 from tests.browser.every_page import World, make_world
+from tests.factories import MembershipFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +68,19 @@ def test_a_comment_typed_while_offline_is_kept_until_it_is_sent(visit: Visit, pa
     expect(page.locator("#messages")).to_have_text("Comment added.")
     visit.open(address)
     expect(page.get_by_role("textbox", name="Comment")).to_have_value("")
+
+
+def test_a_comment_is_kept_for_the_one_who_typed_it(visit: Visit, page: Page, world: World) -> None:
+    address = reverse("alarm", args=[world.alarm.public_id])
+    visit.open(address)
+    page.get_by_label("Planned action").fill("Moving the vaccines.")
+    colleague = MembershipFactory(customer=world.alarm.customer, role="manager").user
+    visit.sign_in(colleague)
+    visit.open(address)
+    expect(page.get_by_label("Planned action")).to_have_value("")
+    visit.sign_in(world.manager)
+    visit.open(address)
+    expect(page.get_by_label("Planned action")).to_have_value("Moving the vaccines.")
 
 
 def test_the_excursion_is_shaded_in_both_charts(visit: Visit, page: Page, world: World) -> None:
