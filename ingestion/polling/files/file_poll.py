@@ -1,6 +1,6 @@
 """Poll a place of files: load each new file once, oldest first, in a delivery of its own.
 
-A file is known by its path, size and time of modification; a changed one is read again. Its content is known by its
+A file is known by its key, size and time of modification; a changed one is read again. Its content is known by its
 hash, so that a file that was moved or sent again is not loaded again. A file that fails is logged as a failed delivery
 and tried again later, without holding up the others. A file that ends its worker several times is named in a failed
 delivery and left out until it changes, or until a person polls the source.
@@ -66,7 +66,7 @@ class FilePoll(SourcePoll):
         place = parse_place(self.source.ingestion_type, self.source.request_url)
         with ExitStack() as stack:
             store = _store(self.source, place, stack)
-            listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.path))
+            listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.key))
             new = self._new(listed)
             is_out_of_time = False
             for file in new:
@@ -80,13 +80,13 @@ class FilePoll(SourcePoll):
     def _new(self, listed: list[StoredFile]) -> list[StoredFile]:
         """Return the files to read now, up to MAX_READ. Those that may still be written are noted for the next poll."""
         known = {file.path: file for file in SourceFile.objects.filter(source=self.source)}
-        SourceFile.objects.filter(source=self.source, path__in=known.keys() - {file.path for file in listed}).delete()
+        SourceFile.objects.filter(source=self.source, path__in=known.keys() - {file.key for file in listed}).delete()
         new: list[StoredFile] = []
         for file in listed:
             # Loaded files don't count: where they stay, they would keep newer ones from being read.
             if len(new) >= MAX_READ:
                 break
-            seen = known.get(file.path)
+            seen = known.get(file.key)
             is_same = seen is not None and (seen.size_bytes, seen.modified_at) == (file.size_bytes, file.modified_at)
             if seen is not None and is_same and seen.state in (SourceFile.State.LOADED, SourceFile.State.LEFT):
                 continue
@@ -141,7 +141,7 @@ class FilePoll(SourcePoll):
             if isinstance(error, _OF_NO_FILE) or unexpected.reason != "internal_error":
                 raise
             # An error in this system: the file would be the oldest one, and so the first, at every poll.
-            logger.exception("a file failed", path=file.path)
+            logger.exception("a file failed", path=file.key)
             self._fail_file(file, load_request, unexpected.reason, unexpected.message)
 
     def _load_body(self, file: StoredFile, body: IO[bytes], content_hash: str, load_request: LoadRequest) -> None:
@@ -173,7 +173,7 @@ class FilePoll(SourcePoll):
     def _begin_file(self, file: StoredFile) -> None:
         """Count that the file is being read, in a transaction of its own: its worker may not survive that."""
         with source_leases.hold(self.claim):
-            seen = SourceFile.objects.filter(source=self.source, path=file.path).first()
+            seen = SourceFile.objects.filter(source=self.source, path=file.key).first()
             is_same = seen is not None and (seen.size_bytes, seen.modified_at) == (file.size_bytes, file.modified_at)
             begun = seen.reads_begun + 1 if seen is not None and is_same else 1
             self._note(file, state=SourceFile.State.SEEN, reads_begun=begun)
@@ -181,7 +181,7 @@ class FilePoll(SourcePoll):
     def _forget_begun(self, file: StoredFile) -> None:
         """Note that the worker has survived the file, although what became of it could not be stored."""
         with suppress(Error):
-            SourceFile.objects.filter(source=self.source, path=file.path).update(reads_begun=0)
+            SourceFile.objects.filter(source=self.source, path=file.key).update(reads_begun=0)
 
     def _leave_out(self, file: StoredFile) -> None:
         message = _LEFT_OUT.format(name=file.name, count=MAX_FILE_INTERRUPTED)
@@ -192,7 +192,7 @@ class FilePoll(SourcePoll):
     def _fail_file(self, file: StoredFile, load_request: LoadRequest, reason: str, message: str) -> None:
         with source_leases.hold(self.claim):
             self.deliveries.append(log_failure(load_request, reason, message))
-            before = SourceFile.objects.filter(source=self.source, path=file.path).first()
+            before = SourceFile.objects.filter(source=self.source, path=file.key).first()
             failures = (before.failures_in_a_row if before else 0) + 1
             wait_seconds = backoff_seconds(failures, random=random.SystemRandom(), first_seconds=FIRST_RETRY_SECONDS)
             retry_at = clock.database_now() + timedelta(seconds=wait_seconds)
@@ -201,7 +201,7 @@ class FilePoll(SourcePoll):
     def _note(self, file: StoredFile, **state: object) -> None:
         values = {"size_bytes": file.size_bytes, "modified_at": file.modified_at, "retry_at": None, "reads_begun": 0}
         values |= state
-        SourceFile.objects.update_or_create(source=self.source, path=file.path, defaults=values)
+        SourceFile.objects.update_or_create(source=self.source, path=file.key, defaults=values)
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def newest_file(source: Source) -> Iterator[FetchedBody]:
         listed = _wanted(store, place)
         if not listed:
             raise FetchFailure("not_found", f"There is no file called {place.pattern}.")
-        file = max(listed, key=lambda each: (each.modified_at, each.path))
+        file = max(listed, key=lambda each: (each.modified_at, each.key))
         body, _ = stack.enter_context(_downloaded(store, file))
         body.seek(0)
         yield FetchedBody(

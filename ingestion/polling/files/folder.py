@@ -13,7 +13,7 @@ from typing import IO
 from django.conf import settings
 
 from core.http.guarded_http import FetchFailure
-from ingestion.polling.files.store import StoredFile, shown_name
+from ingestion.polling.files.store import StoredFile, file_in_folder
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.file_places import FilePlace
 
@@ -24,7 +24,7 @@ class Folder:
     def __init__(self, place: FilePlace) -> None:
         """Raise SourceMisconfigured if the folder is not allowed."""
         self._folder = _allowed(Path(place.folder))
-        # By their paths, those of listed files as the system knows them.
+        # By their keys, those of listed files as the system knows them.
         self._names: dict[str, str] = {}
 
     def list(self) -> Iterator[StoredFile]:
@@ -33,17 +33,22 @@ class Folder:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
-                        file = _described(entry)
-                        self._names[file.path] = entry.name
+                        file = self._described(entry)
+                        self._names[file.key] = entry.name
                         yield file
         except OSError as error:
             raise _not_readable("The folder", error) from error
+
+    def _described(self, entry: os.DirEntry[str]) -> StoredFile:
+        status = entry.stat(follow_symlinks=False)
+        modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+        return file_in_folder(str(self._folder), os.fsencode(entry.name), status.st_size, modified_at)
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:
         """Open a listed file. Raise FetchFailure, also if it has been replaced by a link."""
         try:
-            name = self._names.get(file.path, file.name)
+            name = self._names.get(file.key, file.name)
             descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise _not_readable(file.name, error) from error
@@ -51,12 +56,6 @@ class Folder:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FetchFailure("not_readable", f"{file.name} is not a file.")
             yield opened
-
-
-def _described(entry: os.DirEntry[str]) -> StoredFile:
-    status = entry.stat(follow_symlinks=False)
-    path = Path(entry.path).with_name(shown_name(os.fsencode(entry.name)))
-    return StoredFile(str(path), path.name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _allowed(folder: Path) -> Path:

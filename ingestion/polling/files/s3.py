@@ -76,7 +76,7 @@ class Bucket:
                     if count > MAX_LISTED:
                         raise FetchFailure("too_large", f"The folder has more than {MAX_LISTED:,} entries.")
                     name = item["Key"].removeprefix(self._prefix)
-                    yield StoredFile(item["Key"], name, listed_size(item["Size"]), item["LastModified"])
+                    yield StoredFile(item["Key"], item["Key"], name, listed_size(item["Size"]), item["LastModified"])
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:

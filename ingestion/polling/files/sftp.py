@@ -19,7 +19,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure, FetchLimits, Guard, connect_to
 from ingestion.models import Source
-from ingestion.polling.files.store import MAX_LISTED, StoredFile, listed_size, shown_name
+from ingestion.polling.files.store import MAX_LISTED, StoredFile, file_in_folder
 from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import FilePlace
@@ -57,7 +57,7 @@ class SftpServer:
     def __init__(self, source: Source, place: FilePlace) -> None:
         """Connect and sign in. Raise FetchFailure or SourceMisconfigured."""
         self._place = place
-        # By their paths, those of listed files as the system knows them.
+        # By their keys, those of listed files as the system knows them.
         self._names: dict[str, bytes] = {}
         expected = _host_key(source.host_key)
         limits = FetchLimits(
@@ -113,17 +113,16 @@ class SftpServer:
             raise _failure(self._place.host, error) from error
 
     def _described(self, name: bytes, entry: paramiko.SFTPAttributes) -> StoredFile:
-        shown = shown_name(name)
-        path = f"{self._place.folder.rstrip('/')}/{shown}"
-        self._names[path] = name
         modified_at = datetime.fromtimestamp(entry.st_mtime or 0, UTC)
-        return StoredFile(path, shown, listed_size(entry.st_size), modified_at)
+        file = file_in_folder(self._place.folder, name, entry.st_size, modified_at)
+        self._names[file.key] = name
+        return file
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[IO[bytes]]:
         """Open a listed file. Raise FetchFailure."""
         try:
-            name = self._names.get(file.path, file.name.encode())
+            name = self._names.get(file.key, file.name.encode())
             with self._client.open(self._place.folder.rstrip("/").encode() + b"/" + name, "rb") as opened:
                 opened.prefetch(file.size_bytes)
                 yield cast("IO[bytes]", opened)

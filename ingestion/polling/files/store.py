@@ -22,8 +22,9 @@ _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload",
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file as its store lists it. `path` identifies it there; `name` is its last part."""
+    """A file as its store lists it. `key` identifies it there; `path` and its last part `name` are for people."""
 
+    key: str
     path: str
     name: str
     size_bytes: int
@@ -35,12 +36,19 @@ def listed_size(size_bytes: int | None) -> int:
     return min(max(size_bytes or 0, 0), _MAX_SIZE)
 
 
-def shown_name(name: bytes) -> str:
-    """Return a file's name as text that can be stored: like a CSV line, it is cp1252 if it is not UTF-8."""
+def file_in_folder(folder: str, name: bytes, size_bytes: int | None, modified_at: datetime) -> StoredFile:
+    """Return a file with a name in any encoding. Like a CSV line, it is shown as cp1252 if it is not UTF-8.
+
+    Several names may be shown alike then. As Latin-1 each byte is a character, and no name has a slash.
+    """
+    folder = folder.rstrip("/")
     try:
-        return name.decode()
+        shown = name.decode()
+        key = f"{folder}/{shown}"
     except UnicodeDecodeError:
-        return name.decode("cp1252", "replace")
+        shown = name.decode("cp1252", "replace")
+        key = f"{folder}//{name.decode('latin-1')}"
+    return StoredFile(key, f"{folder}/{shown}", shown, listed_size(size_bytes), modified_at)
 
 
 class FileStore(Protocol):
@@ -58,10 +66,10 @@ def is_wanted(file: StoredFile, pattern: str) -> bool:
     name = file.name
     if (
         not name
-        or "\0" in file.path
+        or "\0" in file.key
         or name.startswith(".")
         or name.lower().endswith(_UNFINISHED_SUFFIXES)
-        or len(file.path) > MAX_PATH_LENGTH
+        or len(file.key) > MAX_PATH_LENGTH
     ):
         return False
     return fnmatch.fnmatchcase(name.lower(), pattern.lower())

@@ -222,6 +222,19 @@ class TestFolder:
         assert Path(first.source_url).name == "Kühlraum.csv"
         assert polled(source) == []
 
+    def test_files_with_names_that_are_shown_alike_are_loaded_each(self, folder: Path, source: Source) -> None:
+        """One in UTF-8 and one in cp1252, or two with different bytes that are no characters of it."""
+        names = ["Kühlraum.csv".encode(), "Kühlraum.csv".encode("cp1252"), b"\x81.csv", b"\x8d.csv"]
+        for minute, name in enumerate(names):
+            write(folder, os.fsdecode(name), table(minute), minutes_ago=50 - minute)
+
+        deliveries = polled(source)
+
+        assert [counts(each) for each in deliveries] == [(1, 0, 0, 0)] * 4
+        shown = ["Kühlraum.csv", "Kühlraum.csv", "\N{REPLACEMENT CHARACTER}.csv", "\N{REPLACEMENT CHARACTER}.csv"]
+        assert [Path(each.source_url).name for each in deliveries] == shown
+        assert polled(source) == []
+
     def test_a_trial_previews_the_newest_file_and_stores_nothing(self, folder: Path, source: Source) -> None:
         assert try_source(source).preview.error_reason == "not_found"
         write(folder, "A.csv", table(1), minutes_ago=20)

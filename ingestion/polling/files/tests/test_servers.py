@@ -92,6 +92,16 @@ class TestSftp:
         assert Path(first.source_url).name == "Kühlraum.csv"
         assert polled(served) == []
 
+    def test_files_with_names_that_are_shown_alike_are_loaded_each(
+        self, folder: Path, served: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("paramiko.message.u", os.fsdecode)  # of the server, which takes paths for UTF-8
+        for minute, encoding in enumerate(["utf-8", "cp1252"]):
+            write(folder, os.fsdecode("Kühlraum.csv".encode(encoding)), table(minute), minutes_ago=50 - minute)
+
+        assert [counts(each) for each in polled(served)] == [(1, 0, 0, 0)] * 2
+        assert polled(served) == []
+
     def test_an_impossible_size_fails_that_file_only(
         self, folder: Path, served: Source, monkeypatch: pytest.MonkeyPatch
     ) -> None:
