@@ -24,6 +24,7 @@ from django.db import Error, InterfaceError, OperationalError
 
 from core.backoff import backoff_seconds
 from core.db import clock
+from core.db.conflicts import pgcode_of
 from core.leases import ClaimLost
 from ingestion.loading.load import LoadRequest, Parsing, load, log_failure
 from ingestion.loading.registration import other_customer_test
@@ -51,6 +52,8 @@ _LEFT_OUT = (
 )
 # What says nothing about the file that is being loaded: without its claim or the database no file can be.
 _OF_NO_FILE = (ClaimLost, OperationalError, InterfaceError)
+# Unless the file may be too much for the database: a statement took too long, or needed too much memory.
+_OF_LARGE_FILE = ("57014", "53200")
 _PIECE_BYTES = 1 << 18
 _IN_MEMORY_BYTES = 8 << 20
 
@@ -138,9 +141,10 @@ class FilePoll(SourcePoll):
         except Exception as error:
             self._forget_begun(file)
             unexpected = Failure.of(error)
-            if isinstance(error, _OF_NO_FILE) or unexpected.reason != "internal_error":
+            is_of_no_file = isinstance(error, _OF_NO_FILE) and pgcode_of(error) not in _OF_LARGE_FILE
+            if is_of_no_file or unexpected.reason != "internal_error":
                 raise
-            # An error in this system: the file would be the oldest one, and so the first, at every poll.
+            # By this file alone: it would be the oldest one, and so the first, at every poll.
             logger.exception("a file failed", path=file.key)
             self._fail_file(file, load_request, unexpected.reason, unexpected.message)
 

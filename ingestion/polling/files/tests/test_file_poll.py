@@ -50,6 +50,16 @@ def _disk_is_full(*_: object) -> None:
     raise OperationalError("No space left on device")
 
 
+class _CanceledError(OperationalError):
+    """What PostgreSQL ends a statement with that takes longer than the operator's statement_timeout."""
+
+    pgcode = "57014"
+
+
+class _OutOfMemoryError(OperationalError):
+    pgcode = "53200"
+
+
 class TestFolder:
     """What holds for every place of files, shown with a folder."""
 
@@ -198,6 +208,32 @@ class TestFolder:
 
         failed, loaded = polled(source)
         assert (Path(failed.source_url).name, failed.error_reason) == ("A.csv", "timeout")
+        assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
+        assert polled(source) == []
+
+    @pytest.mark.parametrize(
+        ("error", "message"),
+        [(_CanceledError, "The database took too long."), (_OutOfMemoryError, "The database is out of memory.")],
+    )
+    def test_a_file_that_is_too_much_for_the_database_is_tried_less_often_and_holds_up_no_other(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch, error: type[Exception], message: str
+    ) -> None:
+        """Otherwise newer files would never be read, as the oldest one is the first each time."""
+        write(folder, "A.csv", table(1))
+        write(folder, "B.csv", table(2), minutes_ago=10)
+        load_body = FilePoll._load_body
+
+        def ask_too_much(self: FilePoll, file: StoredFile, *rest: Any) -> None:
+            if file.name == "A.csv":
+                raise error
+            load_body(self, file, *rest)
+
+        monkeypatch.setattr(FilePoll, "_load_body", ask_too_much)
+
+        failed, loaded = polled(source)
+
+        assert (Path(failed.source_url).name, failed.status) == ("A.csv", "failure")
+        assert failed.error_message.startswith(message)
         assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
         assert polled(source) == []
 
