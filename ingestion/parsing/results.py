@@ -113,7 +113,8 @@ class RowContext:
 
     `unit_title` and `sensor_title` as in `ingestion.parsing.fields.alone`; `marks` are the decimal marks. `waited` is
     "yes" if it was received at an unknown time after it was sent, so that its readings must have times of their own.
-    `measured` are the columns that only their cells show to be temperatures, as `CsvHeader` tells them.
+    `measured` are the columns or keys that only other rows show to be temperatures, as `CsvHeader` and `FieldExtractor`
+    tell them.
     `is_lossy` is "yes" if the kept text is not all that was sent, so that it must not be read again.
     """
 

@@ -20,6 +20,7 @@ from ingestion.parsing.csv.scale_lines import (
     with_units,
     zone_before,
 )
+from ingestion.parsing.fields.alone import ANY_TEMPERATURE, measured_by_values
 from ingestion.parsing.fields.layout import Layout, MissingColumn, check_required, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.titles import canonical, meaning_of
@@ -34,8 +35,6 @@ from readings.units.scales import Scale
 _DELIMITERS = ",;\t|"
 _MAX_PREAMBLE_LINES = 200
 _SAMPLE_ROWS = 50
-# Of a column that other rows show to be one.
-_ANY_TEMPERATURE = "0 °C"
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]{1,2}(?: ?[°A-Za-z].*)?")
 _NUMBERED = re.compile(r"#?\d+")
 _REPORT_LINE = re.compile(r"\s*[\w .()/-]{1,40}:(?:\s+\S.*)?")
@@ -77,13 +76,8 @@ class CsvHeader:
 
     @property
     def measured_by_cells(self) -> str:
-        """The positions of columns that only their cells show to be temperatures, as "4.5 °C"; "" for none.
-
-        Each is behind the delimiter. A row alone, with "ERR" there, does not show it.
-        """
-        columns = self.layout.temperatures
-        shown = [each.position for each in columns if each.has_units and not meaning_of(each.title).is_temperature]
-        return "".join(f"{self.delimiter}{position}" for position in shown)
+        """The positions of `measured_by_values`, each behind the delimiter; "" for none."""
+        return "".join(f"{self.delimiter}{position}" for position in measured_by_values(self.layout))
 
     def with_scale(self, scale: Scale) -> CsvHeader:
         """Return this header for rows below a line that gives another scale."""
@@ -250,7 +244,7 @@ def _with_temperatures(row: str, delimiter: str, positions: Sequence[int]) -> st
         cells = split_line(row, delimiter)
     except csv.Error:
         return row
-    return _joined([_ANY_TEMPERATURE if n in positions else cell for n, cell in enumerate(cells)], delimiter)
+    return _joined([ANY_TEMPERATURE if n in positions else cell for n, cell in enumerate(cells)], delimiter)
 
 
 def _numbered(lines: Sequence[str], index: int, delimiter: str, mapping: FieldMapping, first_number: int) -> CsvHeader:

@@ -1,4 +1,7 @@
-"""What a row does not show alone: which columns tell units and sensors apart, as the other rows of its body showed."""
+"""What a row does not show alone, but the other rows of its body do.
+
+That is which columns tell units and sensors apart, and which hold temperatures as "4.5 °C" below other titles.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,21 @@ from functools import lru_cache
 from ingestion.parsing.fields.identity import normal_title
 from ingestion.parsing.fields.layout import Layout, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, mapped_name
-from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.fields.titles import canonical, meaning_of
 from ingestion.sources.mapping import FieldMapping
 
 _FIELDS = ("unit", "sensor")
 # As a mapped sensor: no column holds it.
 _NONE = "="
 _ANY_VALUE = "x"
+# Of a column that other rows show to be one.
+ANY_TEMPERATURE = "0 °C"
+
+
+def measured_by_values(layout: Layout) -> list[int]:
+    """Return the positions of columns that only their values show to be temperatures, as one with "ERR" does not."""
+    columns = layout.temperatures
+    return [each.position for each in columns if each.has_units and not meaning_of(each.title).is_temperature]
 
 
 def shown_by_others(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingestion.parsing.fields.alone import shown_by_all, shown_by_others, with_shown
+import msgspec
+
+from ingestion.parsing.fields.alone import (
+    ANY_TEMPERATURE,
+    measured_by_values,
+    shown_by_all,
+    shown_by_others,
+    with_shown,
+)
 from ingestion.parsing.fields.identity import code_of, describes, is_mark, is_told, several_devices
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
@@ -33,7 +41,8 @@ class FieldExtractor:
     """Extract the fields of JSON rows. Dots in a mapped name lead into objects, numbers into lists.
 
     `sample` are some rows, whose values decide where names do not. `has_default_unit`: see find_layout.
-    No note repeats that fields that are `told` are not read. `shown`: see `ingestion.parsing.fields.alone`.
+    No note repeats that fields that are `told` are not read. `shown`: see `ingestion.parsing.fields.alone`. `measured`
+    are the keys of `measured_by_values`, in JSON.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class FieldExtractor:
         has_default_unit: bool = False,
         told: Container[str] = (),
         shown: Mapping[str, str] | None = None,
+        measured: str = "",
     ) -> None:
         # Of the zones of the times, "" if no row extracted so far has one.
         self.zone_key = self.local_note = ""
@@ -53,6 +63,7 @@ class FieldExtractor:
         self._has_default_unit = has_default_unit
         self._told = told
         self._shown = shown or {}
+        self._measured = frozenset(msgspec.json.decode(measured, type=list[str])) if measured else frozenset()
         self._constants = constant_fields(mapping)
         self._sample = [row for row in sample if isinstance(row, dict)]
         # With the positions of objects that describe a facility, unit or sensor, of which the code is read.
@@ -99,6 +110,13 @@ class FieldExtractor:
         ]
         return shown_by_all({keys: layout for keys, (layout, _) in self._layouts.items()}, shown)
 
+    @property
+    def measured_by_values(self) -> str:
+        """The keys that only the values of the rows so far show to be temperatures, in JSON; "" for none."""
+        layouts = self._layouts.items()
+        measured = {keys[position] for keys, (layout, _) in layouts for position in measured_by_values(layout)}
+        return msgspec.json.encode(sorted(measured)).decode() if measured else ""
+
     def gives_scale(self, row: object) -> bool:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""
         if not isinstance(row, dict):
@@ -141,7 +159,7 @@ class FieldExtractor:
         alike = alike or [row]
         left = [(position, key) for position, key in enumerate(keys) if not self._is_mapped(key)]
         described = sorted({position for each in alike for position, key in left if describes(key, each[key])})
-        sample = [_with_codes(list(each.values()), described) for each in alike]
+        sample = [_with_codes(self._as_others_show(each), described) for each in alike]
         mapping = with_shown(self._mapping, self._shown, keys) if self._shown else self._mapping
         layout = find_layout(keys, mapping, sample, has_default_unit=self._has_default_unit)
         self._notes |= dict.fromkeys(layout.notes)
@@ -153,6 +171,10 @@ class FieldExtractor:
             self.local_note = self.local_note or local_title_note(keys[time], self._mapping)
         self._unread |= dict.fromkeys(unread)
         return layout, described
+
+    def _as_others_show(self, row: Mapping[str, object]) -> list[object]:
+        """Return the values of a row, with a temperature at the keys that other rows show to hold one."""
+        return [ANY_TEMPERATURE if key in self._measured else value for key, value in row.items()]
 
     def _is_mapped(self, key: str) -> bool:
         """Return whether a mapped path leads into a member."""

@@ -57,7 +57,12 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
     line = SINGLE_OBJECT if scan.is_single else ""
     zone_name = zone.name if zone and zone.why == BODY else ""
     fields = FieldExtractor(
-        options.mapping, scan.sample, has_default_unit=options.is_unit_named, told=scan.told, shown=options.shown
+        options.mapping,
+        scan.sample,
+        has_default_unit=options.is_unit_named,
+        told=scan.told,
+        shown=options.shown,
+        measured=options.measured,
     )
     shown = fields.shown_by_sample(has_default_unit=bool(options.default_unit))
     row_context = RowContext(
@@ -68,6 +73,7 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
         zone=zone_name,
         unit_title=shown.get("unit", ""),
         sensor_title=shown.get("sensor", ""),
+        measured=fields.measured_by_values,
     ).to_text()
     builder = BatchBuilder(options.mapping, options.received_at, rules, row_context, zone, clocks=options.clocks)
     parser = _RowParser(body, options, builder, rules, scan, fields)

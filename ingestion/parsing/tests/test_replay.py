@@ -98,6 +98,17 @@ def test_columns_that_only_the_cells_of_other_rows_show_to_be_temperatures_stay_
     assert (fixed.readings.select("sensor_code", "temperature_c").rows(), fixed.rejected) == (expected, [])
 
 
+def test_keys_that_only_the_values_of_other_rows_show_to_be_temperatures_stay_so() -> None:
+    rows = [{"time": f"2026-11-20T10:{n:02}Z", "Room A": "4.5 °C", "Room B": "5.5 °C"} for n in range(60)]
+    faulty = {"time": "2026-11-20T11:00Z", "Room A": "4.5 °C", "Room B": "ERR"}
+    parsed = parse(json.dumps([*rows, faulty]), file_name="f.json")
+
+    fixed = replay(parsed, FieldMapping(null_values=("ERR",)))
+
+    assert fixed.readings.select("sensor_code", "temperature_c").rows() == [("Room A", 4.5), ("Room B", None)]
+    assert fixed.rejected == []
+
+
 def test_an_unreadable_time_is_parsed_with_a_new_time_format() -> None:
     parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
     fixed = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
