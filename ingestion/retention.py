@@ -1,7 +1,8 @@
 """Delete deliveries and decided rejected rows whose retention is over.
 
 Waiting rows are never deleted: their readings are stored nowhere else. Nor are the deliveries that they, conflicts and
-imports refer to. The counts of deleted deliveries are kept, so that the totals in `/metrics` never decrease.
+imports refer to. A decided row is kept while it is still received: it would wait for the same decision again. The
+counts of deleted deliveries are kept, so that the totals in `/metrics` never decrease.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SELECT count(*) FROM gone
 """
 _DELETE_REJECTED_ROWS = """
 WITH old AS (
-    SELECT id FROM rejected_row WHERE state <> 'waiting' AND decided_at < %(before)s
+    SELECT id FROM rejected_row WHERE state <> 'waiting' AND decided_at < %(before)s AND last_seen_at < %(before)s
     ORDER BY decided_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM rejected_row USING old WHERE rejected_row.id = old.id RETURNING rejected_row.id
@@ -56,9 +57,9 @@ def purge_deliveries() -> int:
 
 
 def purge_rejected_rows() -> int:
-    """Delete the rejected rows decided more than REJECTED_ROW_RETENTION_DAYS ago; return how many."""
+    """Delete the rejected rows decided and received more than REJECTED_ROW_RETENTION_DAYS ago; return how many."""
     days = settings.REJECTED_ROW_RETENTION_DAYS
-    with stating_reason(f"Kept for {days} days after the decision."):
+    with stating_reason(f"Kept for {days} days after the decision and the last receipt."):
         # The trail records each of these rows, like any decision about them.
         return purge("rejected row", days, _deleting(_DELETE_REJECTED_ROWS), lambda count, before: None)
 

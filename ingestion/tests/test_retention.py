@@ -43,13 +43,19 @@ def test_old_deliveries_are_deleted_in_batches_and_still_counted(monkeypatch: py
 
 
 def test_a_delivery_with_rows_that_wait_is_kept() -> None:
-    row = RejectedRowFactory(delivery=DeliveryFactory(started_at=OLD))
+    row = RejectedRowFactory(delivery=DeliveryFactory(started_at=OLD), last_seen_at=OLD)
     assert (purge_rejected_rows(), purge_deliveries()) == (0, 0)
 
     RejectedRow.objects.update(state="dismissed", decided_at=OLD, decided_by="someone")
 
     assert (purge_rejected_rows(), purge_deliveries()) == (1, 1)
     assert AuditEntry.objects.filter(model="ingestion.rejectedrow", object_id=str(row.pk), action="deleted").exists()
+
+
+def test_a_dismissed_row_that_is_still_received_is_kept_so_that_it_does_not_wait_again() -> None:
+    RejectedRowFactory(state="dismissed", decided_at=OLD, decided_by="someone", last_seen_at=RECENT)
+
+    assert purge_rejected_rows() == 0
 
 
 def test_old_messages_are_deleted_with_their_attempts_unless_their_alarm_is_open() -> None:
