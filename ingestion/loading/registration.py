@@ -5,7 +5,7 @@ Values entered by people are never overwritten: a description only fills in miss
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,7 +16,7 @@ from core.db.prepared import Prepared
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from customers.signals import send_units_changed, unit_attributes
 from ingestion.loading.known_units import UnitPlace, sensors_of, units_at
-from ingestion.models import Source
+from ingestion.models import Source, SourceUnit
 from ingestion.parsing.limits import MAX_CUSTOMERS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnitKey
@@ -55,10 +55,13 @@ class Register:
         self._may_wait = may_wait
         self._max_sensors = max_sensors
         self._customer = customer
-        self._default_facility_code = source.default_facility_code if source else ""
+        self._source = source
+        self.default_facility_code = source.default_facility_code if source else ""
         self._registers_units = source.registers_units if source else True
         self._time_zone = source.facility_time_zone if source else time_zone
         self._units: dict[UnitKey, StorageUnit] = {}
+        # Without a facility, and one of several units.
+        self._unclear: set[UnitKey] = set()
         self._sensors: dict[tuple[int, str], tuple[int, datetime | None]] = {}
 
     @property
@@ -90,7 +93,7 @@ class Register:
         self, keys: Collection[UnitKey], descriptions: Mapping[UnitKey, UnitDescription]
     ) -> dict[UnitKey, StorageUnit | Reason]:
         self._look_up({key for key in keys if key not in self._units})
-        missing = [key for key in keys if key not in self._units]
+        missing = [key for key in keys if key not in self._units and key not in self._unclear]
         self._refuse_too_many(len(self._units) + len(missing))
         if missing and self._registers_units:
             self._register_units(missing, descriptions)
@@ -100,7 +103,7 @@ class Register:
 
     def place_of(self, key: UnitKey) -> UnitPlace | None:
         """Return where a unit is looked for; None if no facility is known."""
-        facility_code = key[0] or self._default_facility_code
+        facility_code = key[0] or self.default_facility_code
         return (self._customer.pk, facility_code, key[1]) if facility_code else None
 
     def know(
@@ -121,7 +124,10 @@ class Register:
         self._look_up_by_unit_code(keys - places.keys())
 
     def _look_up_by_unit_code(self, keys: set[UnitKey]) -> None:
-        """Look up units of which no facility is known, by their own code, which must not occur twice."""
+        """Look up units of which no facility is known, by their own code.
+
+        Of several with the same code it is the one that the source has delivered, else unclear.
+        """
         if not keys:
             return
         units = StorageUnit.objects.filter(
@@ -130,10 +136,24 @@ class Register:
         by_code: dict[str, list[StorageUnit]] = {}
         for unit in units:
             by_code.setdefault(unit.unit_code, []).append(unit)
-        self._units |= {key: of_code[0] for key in keys if len(of_code := by_code.get(key[1], [])) == 1}
+        for key in keys:
+            of_code = by_code.get(key[1], [])
+            own = of_code if len(of_code) < 2 else self._delivered(of_code)
+            if len(own) == 1:
+                self._units[key] = own[0]
+            elif of_code:
+                self._unclear.add(key)
+
+    def _delivered(self, units: Sequence[StorageUnit]) -> list[StorageUnit]:
+        """Return those of the units of which the source has delivered readings."""
+        links = SourceUnit.objects.filter(source=self._source, storage_unit__in=units)
+        delivered = set(links.values_list("storage_unit_id", flat=True))
+        return [unit for unit in units if unit.pk in delivered]
 
     def _unknown_reason(self, key: UnitKey) -> Reason:
-        facility_code = key[0] or self._default_facility_code
+        facility_code = key[0] or self.default_facility_code
+        if key in self._unclear:
+            return Reason.UNKNOWN_FACILITY
         if facility_code and not self._customer.facilities.filter(facility_code=facility_code).exists():
             return Reason.UNKNOWN_FACILITY
         return Reason.UNKNOWN_UNIT
@@ -168,7 +188,7 @@ class Register:
         )
 
     def _facility_code(self, key: UnitKey) -> str:
-        return key[0] or self._default_facility_code or UNNAMED_FACILITY_CODE
+        return key[0] or self.default_facility_code or UNNAMED_FACILITY_CODE
 
     def _fill_in(self, descriptions: Mapping[UnitKey, UnitDescription]) -> None:
         changed = {

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ingestion.loading.registration import Register, ResolvedSensor
-from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.rejection_reasons import Reason, message_for, unclear_facility
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from readings.equipment_statuses import status_ids
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
@@ -21,7 +21,7 @@ SCALE_BYTES = {"C": ord("C"), "F": ord("F"), "K": ord("K")}
 NONE, NEVER_US = -1, np.iinfo(np.int64).max
 
 _Number = TypeVar("_Number", bound=np.generic)
-_Field = Literal["facility_code", "unit_code", "sensor_code", "equipment_status"]
+_Field = Literal["unit_code", "sensor_code", "equipment_status"]
 
 
 class _UnresolvedRow(TypedDict):
@@ -73,8 +73,9 @@ def resolve(
         return readings, []
     unresolved = cast("Iterator[_UnresolvedRow]", readings.filter(pl.Series(~is_storable)).iter_rows(named=True))
     numbers = groups.of_rows[~is_storable].tolist()
+    facility_code = register.default_facility_code
     return readings.filter(pl.Series(is_storable)), [
-        _rejected(row, found[number], batch) for row, number in zip(unresolved, numbers, strict=True)
+        _rejected(row, found[number], batch, facility_code) for row, number in zip(unresolved, numbers, strict=True)
     ]
 
 
@@ -82,16 +83,23 @@ def _retired_us(sensor: ResolvedSensor | None) -> int:
     return NEVER_US if sensor is None or sensor.retired_at is None else microseconds_of(sensor.retired_at)
 
 
-def _rejected(row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: ParsedBatch) -> RejectedReading:
+def _rejected(
+    row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: ParsedBatch, default_facility_code: str
+) -> RejectedReading:
     reason = found if isinstance(found, Reason) else _reason_despite_ids(row, found)
+    message = _message(row, reason, row["facility_code"] or default_facility_code)
+    return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
+
+
+def _message(row: _UnresolvedRow, reason: Reason, facility_code: str) -> str:
+    if reason is Reason.UNKNOWN_FACILITY:
+        return message_for(reason, value=facility_code) if facility_code else unclear_facility(row["unit_code"])
     fields: dict[Reason, _Field] = {
-        Reason.UNKNOWN_FACILITY: "facility_code",
         Reason.UNKNOWN_SENSOR: "sensor_code",
         Reason.RETIRED_SENSOR: "sensor_code",
         Reason.TOO_MANY_STATUSES: "equipment_status",
     }
-    message = message_for(reason, value=row[fields.get(reason, "unit_code")])
-    return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
+    return message_for(reason, value=row[fields.get(reason, "unit_code")])
 
 
 def _reason_despite_ids(row: _UnresolvedRow, sensor: ResolvedSensor) -> Reason:

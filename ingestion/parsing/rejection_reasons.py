@@ -133,6 +133,14 @@ def message_for(reason: Reason, **values: object) -> str:
     return _filled_in(MESSAGES[reason], values)
 
 
+def unclear_facility(unit_code: str) -> str:
+    """Return the message of UNKNOWN_FACILITY about a row that names no facility where several have its unit."""
+    return (
+        f"Unit {quoted(unit_code)} is registered in several facilities, and the row names none. Set the facility field"
+        " or the source's default facility."
+    )
+
+
 def file_message_for(reason: Reason, **values: object) -> str:
     """Return the message of `reason` about a file that a person imports, filled in like that of `message_for`."""
     return _filled_in(FILE_MESSAGES.get(reason) or MESSAGES[reason], values)

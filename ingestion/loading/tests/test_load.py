@@ -153,6 +153,34 @@ def test_a_unit_without_a_facility_is_found_by_its_code(source: Source) -> None:
     assert Reading.objects.get().storage_unit == unit
 
 
+def test_a_unit_without_a_facility_stays_the_one_that_its_source_delivered(source: Source) -> None:
+    """Another source registers a unit with the same code elsewhere."""
+    loaded(source, batch_of(reading(facility=None)))
+    unit = Reading.objects.get().storage_unit
+    loaded(SourceFactory(customer=source.customer), batch_of(reading(facility="facility_2")))
+
+    assert counts(loaded(source, batch_of(reading(15, facility=None)))) == (1, 1, 0, 0, 0)
+    assert Reading.objects.filter(storage_unit=unit).count() == 2
+
+
+def test_a_unit_without_a_facility_that_may_be_one_of_several_is_rejected_and_not_registered(source: Source) -> None:
+    for code in ("facility_1", "facility_2"):
+        facility = FacilityFactory(customer=source.customer, facility_code=code)
+        StorageUnitFactory(facility=facility, unit_code="unit_1")
+
+    loaded(source, batch_of(reading(facility=None)))
+
+    rejected = RejectedRow.objects.get()
+    assert (rejected.reason, StorageUnit.objects.count()) == ("unknown_facility", 2)
+    assert '"unit_1" is registered in several facilities' in rejected.message
+
+
+def test_the_default_facility_that_is_not_registered_is_named(source: Source) -> None:
+    source.registers_units, source.default_facility_code = False, "depot"
+    loaded(source, batch_of(reading(facility=None)))
+    assert RejectedRow.objects.get().message.startswith('Facility "depot" is not registered.')
+
+
 def test_a_unit_without_a_facility_is_registered_in_the_sources_default(source: Source) -> None:
     source.default_facility_code = "depot"
     loaded(source, batch_of(reading(facility=None)))
