@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -142,16 +144,17 @@ class RowContext:
             "sensor_title": self.sensor_title, "marks": self.marks, "waited": self.waited,
             "is_lossy": self.is_lossy, "measured": self.measured,
         }  # fmt: skip
-        known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
+        known = (f"{_CONTEXT_PREFIX}{name} {_on_one_line(text)}" for name, text in items.items() if text)
         return "\n".join([*known, self.line])
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Deserialize the result of to_text."""
         *items, line = text.split("\n")
-        known = dict(
-            item.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for item in items if item.startswith(_CONTEXT_PREFIX)
-        )
+        named = [
+            item.removeprefix(_CONTEXT_PREFIX).partition(" ") for item in items if item.startswith(_CONTEXT_PREFIX)
+        ]
+        known = {name: _from_one_line(text) for name, _, text in named}
         order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
         names = (
             "unit", "scale", "date", "time", "scale_title", "zone", "unit_title", "sensor_title", "marks", "waited",
@@ -164,6 +167,18 @@ class RowContext:
         """The titles of the unit and the sensor that the row does not show alone, by field."""
         titles = {"unit": self.unit_title, "sensor": self.sensor_title}
         return {field: title for field, title in titles.items() if title}
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text as it is, in JSON if it has several lines."""
+    return json.dumps(text) if text.startswith('"') or "\n" in text else text
+
+
+def _from_one_line(text: str) -> str:
+    if text.startswith('"'):
+        with suppress(ValueError):
+            return str(json.loads(text))
+    return text
 
 
 class UnreadableBody(Exception):  # noqa: N818  (describes the body, as in "except UnreadableBody")

@@ -109,6 +109,20 @@ def test_keys_that_only_the_values_of_other_rows_show_to_be_temperatures_stay_so
     assert fixed.rejected == []
 
 
+def test_a_unit_with_a_line_break_in_its_name_is_not_another_one() -> None:
+    """Files may be called anything."""
+    parsed = parse("time,temp\n2026-11-20 10:00,4\n", file_name="Freezer\n#: 1.csv")
+    again = replay(parsed)
+    assert ([each.reason for each in again.rejected], len(again.readings)) == (["not_text"], 0)
+
+
+def test_a_key_with_a_line_break_that_others_show_to_be_the_sensor_stays_so() -> None:
+    rows = [("10:00", 4, "A"), ("10:00", 5, "B"), ("10:05", 5, "A"), ("10:05", "ERR", "B")]
+    body = [{"time": f"2026-11-20T{time}Z", "temp": temp, "at\n#: x": point} for time, temp, point in rows]
+    fixed = replay(parse(json.dumps(body), file_name="f.json"), FieldMapping(null_values=("ERR",)))
+    assert fixed.readings["sensor_code"].to_list() == ["B"]
+
+
 def test_an_unreadable_time_is_parsed_with_a_new_time_format() -> None:
     parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
     fixed = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
@@ -193,7 +207,9 @@ def test_a_row_that_is_still_invalid_is_rejected_again(parsed: Parsed) -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "{", "}", "5", "a,b\nc,d", '{"readings": [{}, {}]}', "\x00", "é"])
-@pytest.mark.parametrize("header", ["", "{}", "[]", "#: waited yes\n[]", "time,temp,unit_id", "no header", "#: unit a"])
+@pytest.mark.parametrize(
+    "header", ["", "{}", "[]", "#: waited yes\n[]", "time,temp,unit_id", "no header", "#: unit a", "#: x\n"]
+)
 def test_a_replay_never_fails(raw: str, header: str) -> None:
     again = raw_again(raw, header)
     assert len(again.readings) == 0
