@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,6 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from customers.models import Customer
 from readings.models import ReadingRevision
@@ -19,7 +22,7 @@ from readings.storage.closing import closes_at, start_of
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, seal_until, store_in_time
 from seals.verify_export import check
-from tests.factories import StorageUnitFactory, sensor_of, withdraw_readings
+from tests.factories import CustomerFactory, StorageUnitFactory, sensor_of, withdraw_readings
 
 pytestmark = pytest.mark.django_db
 
@@ -145,3 +148,45 @@ def test_a_part_of_the_days_can_be_exported(customer: Customer, tmp_path: Path) 
 def test_an_unknown_customer_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no customer with the code “NOBODY”"):
         call_command("export_seals", "NOBODY", str(tmp_path / "x.zip"))
+
+
+@pytest.mark.parametrize("command", [["export_roots"], ["export_seals", "ACME"]])
+def test_an_export_that_fails_leaves_the_earlier_file(tmp_path: Path, command: list[str]) -> None:
+    """The only roots outside the database are not lost because the database cannot be read today."""
+    CustomerFactory(customer_code="ACME")
+    path = tmp_path / "kept"
+    call_command(*command, str(path), stdout=StringIO())
+    before = path.read_bytes()
+    with connection.execute_wrapper(_lose_seals), pytest.raises(OperationalError):
+        call_command(*command, str(path), stdout=StringIO())
+
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["", "missing/export"])
+@pytest.mark.parametrize("command", [["export_roots"], ["export_seals", "ACME"]])
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, command: list[str], name: str) -> None:
+    CustomerFactory(customer_code="ACME")
+    path = tmp_path / name
+    with pytest.raises(CommandError, match=f"{path} can't be written: (Is a directory|No such file or directory)"):
+        call_command(*command, str(path))
+
+
+def test_an_export_can_be_written_to_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    call_command("export_roots", str(pipe), stdout=StringIO())
+    assert os.read(reader, 1000) == b"customer,day,sequence,root\r\n"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def _lose_seals(
+    execute: Callable[..., object], sql: str, params: object, many: bool, context: dict[str, object]
+) -> object:
+    """Fail the statements that read seals, as when the database goes away."""
+    if "day_seal" in sql:
+        raise OperationalError("the connection is lost")
+    return execute(sql, params, many, context)

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
 from customers.models import Customer
+from seals.management.exported_files import exported_file
 from seals.models import DaySeal
 from seals.verification.roots import root_lines
 
@@ -31,9 +32,6 @@ class Command(BaseCommand):
             if found is None:
                 raise CommandError(f"There is no customer with the code “{customer}”.")
             seals = DaySeal.of(found.pk)
-        try:
-            with file.open("w", encoding="utf-8", newline="") as opened:
-                opened.writelines(root_lines(seals))
-        except OSError as error:
-            raise CommandError(f"{file} can't be written: {error.strerror}") from error
+        with exported_file(file) as opened:
+            opened.writelines(piece.encode() for piece in root_lines(seals))
         self.stdout.write(f"{seals.count():,} roots written to {file}.")

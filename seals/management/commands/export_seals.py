@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from customers.models import Customer
 from seals.export import write_export
+from seals.management.exported_files import exported_file
 from seals.models import DaySeal
 
 
@@ -32,6 +33,6 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no customer with the code “{customer}”.")
         seals = DaySeal.of(found.pk).filter(day__gte=since, day__lte=until)
-        with file.open("wb") as opened:
+        with exported_file(file) as opened:
             count = write_export(found, seals, opened)
         self.stdout.write(f"{count:,} seals written to {file}. Check them with: python3 verify_export.py {file}")
