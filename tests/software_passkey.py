@@ -36,9 +36,9 @@ DAMAGED_ANSWER = json.dumps(
 )
 
 
-def registration(attestation_object: bytes, origin: object = "http://testserver") -> str:
+def registration(attestation_object: bytes, origin: object = "http://testserver", challenge: str = "AAAA") -> str:
     """Return what a browser sends to register a passkey with this attestation object."""
-    client_data = json.dumps({"type": "webauthn.create", "challenge": "AAAA", "origin": origin}).encode()
+    client_data = json.dumps({"type": "webauthn.create", "challenge": challenge, "origin": origin}).encode()
     response = {
         "clientDataJSON": websafe_encode(client_data),
         "attestationObject": websafe_encode(attestation_object),

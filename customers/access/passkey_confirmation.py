@@ -16,8 +16,10 @@ from hashlib import sha256
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth
+from cryptography.exceptions import InvalidSignature
 from django.contrib.auth.models import User
 from django.core import signing
+from fido2.cose import CoseKey
 from fido2.utils import websafe_encode
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse, UserVerificationRequirement
 
@@ -30,6 +32,9 @@ _SALT = "customers.access.passkey_confirmation"
 _NAMESPACE = uuid.UUID("9f4be0f7-6b53-4c1e-8f5e-7f0f3b1c6a52")
 # A PIN or a fingerprint: otherwise whoever holds the key could sign.
 _VERIFICATION = UserVerificationRequirement.REQUIRED
+
+# Where a key in COSE says of which kind it is.
+_KIND = 3
 
 
 def has_passkey(user: User) -> bool:
@@ -83,10 +88,22 @@ def is_readable(answer: object) -> bool:
 
 def _is_complete_registration(answer: Mapping[str, object]) -> bool:
     response = RegistrationResponse.from_dict(answer).response
+    registered = response.attestation_object.auth_data.credential_data
     extensions = answer.get("clientExtensionResults") or {}
     has_extensions = isinstance(extensions, Mapping) and isinstance(extensions.get("credProps", {}), Mapping)
-    has_key = response.attestation_object.auth_data.credential_data is not None
+    has_key = registered is not None and _is_usable(registered.public_key)
     return has_key and has_extensions and isinstance(response.client_data.origin, str)
+
+
+def _is_usable(key: CoseKey) -> bool:
+    """Return whether what the key signs can be checked: it is of a kind that was asked for, and complete."""
+    if key.get(_KIND) not in CoseKey.supported_algorithms():
+        return False
+    try:
+        key.verify(b"", b"")
+    except InvalidSignature:
+        return True
+    return False
 
 
 def _is_complete_answer(answer: Mapping[str, object]) -> bool:

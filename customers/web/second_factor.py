@@ -35,7 +35,8 @@ def for_people(view: View) -> View:
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         refuse_unless(not isinstance(request.user, TokenVisitor))
         if request.method == "POST" and not _is_readable(request.POST.get("credential", "")):
-            return HttpResponseBadRequest("The passkey's answer cannot be read.", content_type=TEXT)
+            text = "The passkey's answer cannot be read, or its kind of key is not supported."
+            return HttpResponseBadRequest(text, content_type=TEXT)
         return view(request, *args, **kwargs)
 
     return guarded

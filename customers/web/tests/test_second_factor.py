@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 import time_machine
@@ -13,12 +14,14 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from allauth.usersessions.models import UserSession
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.urls import reverse
-from fido2.webauthn import AttestationObject, AuthenticatorData
+from fido2.cose import ES256, RS256, CoseKey, EdDSA
+from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
@@ -203,6 +206,34 @@ def test_a_damaged_passkey_is_not_registered(client: Client, person: User, answe
 
     assert response.status_code == 400
     assert not Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN).exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "is_usable"),
+    [
+        (ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key()), True),  # type: ignore[no-untyped-call]  # fido2's
+        (EdDSA.from_cryptography_key(ed25519.Ed25519PrivateKey.generate().public_key()), True),  # type: ignore[no-untyped-call]  # fido2's
+        (RS256.from_cryptography_key(rsa.generate_private_key(65537, 2048).public_key()), True),  # type: ignore[no-untyped-call]  # fido2's
+        pytest.param(CoseKey({1: 2, 3: -999, -1: b"key"}), False, id="of an unknown kind"),
+        pytest.param(CoseKey({1: 2, 3: -7, -1: 1}), False, id="without its coordinates"),
+    ],
+)
+def test_a_passkey_is_registered_if_its_signatures_can_be_checked(
+    client: Client, person: User, key: CoseKey, is_usable: bool
+) -> None:
+    client.force_login(person)
+    confirm(client)
+    client.get(reverse("mfa_add_webauthn"))
+    known = AttestedCredentialData.create(bytes(16), bytes(16), key)
+    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.UV | AuthenticatorData.FLAG.AT
+    stored = AuthenticatorData.create(sha256(b"testserver").digest(), flags, 0, known)
+    challenge = client.session["mfa.webauthn.state"]["challenge"]
+    answer = registration(AttestationObject.create("none", stored, {}), challenge=challenge)
+
+    response = client.post(reverse("mfa_add_webauthn"), {"name": "Key", "credential": answer})
+
+    assert response.status_code == (302 if is_usable else 400)
+    assert Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN).exists() is is_usable
 
 
 class TestRequiredSecondFactor:
