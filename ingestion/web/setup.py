@@ -187,7 +187,10 @@ def _units(request: HttpRequest, principal: Principal, setup: SourceSetup, sourc
     may_choose = principal.may(actions.CHANGE_LIMITS, setup.customer_id)
     if request.method == "POST" and preview.is_readable:
         chosen = _chosen_profiles(request, preview.unit_codes) if may_choose else {}
-        count = guided_setup.finish(setup, source, chosen)
+        with transaction.atomic():
+            # One that is discarded at the same moment registers nothing.
+            setup = locked_for(request, setup)
+            count = guided_setup.finish(setup, locked_for(request, source), chosen)
         messages.success(request, f"{source.name} is set up with {count} storage units. Polling starts within seconds.")
         return redirect("source", source.public_id)
     return _render(

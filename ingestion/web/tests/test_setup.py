@@ -316,6 +316,26 @@ def test_a_setup_that_is_discarded_during_its_test_stays_discarded(monkeypatch: 
     assert (SourceSetup.objects.count(), Source.objects.count()) == (0, 0)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_finished_first", [True, False])
+def test_a_setup_that_is_discarded_while_it_is_finished_is_either(is_finished_first: bool) -> None:
+    """What is discarded leaves no units, and what is finished keeps its source."""
+    setup = SourceSetupFactory()
+    client = signed_in(setup.customer)
+
+    def finish() -> PageResponse:
+        return client.post(step_of(setup, "units"))
+
+    def discard() -> PageResponse:
+        return client.post(reverse("setup-discard", args=[setup.public_id]))
+
+    second = race(finish, discard) if is_finished_first else race(discard, finish)
+
+    assert second.status_code == 404
+    assert Source.objects.count() == (1 if is_finished_first else 0)
+    assert StorageUnit.objects.exists() is is_finished_first
+
+
 def test_staff_without_permissions_see_nothing() -> None:
     client = Client()
     client.force_login(UserFactory(is_staff=True))
