@@ -184,8 +184,21 @@ class AdminCustomer(profiles.AdminCustomer):
 
     @override
     def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        with transaction.atomic():
-            former = copy(serializer.instance)
-            customer = super().save_customer(serializer)
-            configure_source(customer, former)
-        return customer
+        return _save_changed(serializer)
+
+
+class Profile(profiles.Profile):
+    """Profile of the caller's own customer."""
+
+    @override
+    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
+        return _save_changed(serializer)
+
+
+def _save_changed(serializer: BaseSerializer[Customer]) -> Customer:
+    """Save a changed profile, and configure the source by it."""
+    with transaction.atomic():
+        former = copy(serializer.instance)
+        customer = serializer.save()
+        configure_source(customer, former)
+    return customer

@@ -80,12 +80,16 @@ class Profile(VersionedView[Customer]):
 
     @takes([OwnCustomerParams], request=ProfileSerializer(partial=True))
     def put(self, request: Request) -> Response:
-        """Update the profile. All fields are optional."""
+        """Update the profile. All fields are optional; `api_url` and the frequency configure the customer's source."""
         customer = own_customer(request)
         with self.changing(request, customer) as serializer:
-            serializer.save()
+            self.save_customer(serializer)
         customer.refresh_from_db()
         return self.versioned(customer, _represent(customer, reachable_scope(request)))
+
+    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
+        """Save a validated profile; `ingestion` also configures its source."""
+        return serializer.save()
 
 
 class AdminCustomerList(RowListView):

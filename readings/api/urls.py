@@ -1,11 +1,11 @@
-"""Paths of readings, storage units and customer profiles, below /api/v1/.
+"""Paths of readings and storage units, below /api/v1/.
 
 `temperature` itself also receives readings and is in `temperature_site.api.urls`.
 """
 
 from django.urls import path
 
-from readings.api import analytics, configuration, profiles, readings, sensors, series, statistics, units
+from readings.api import analytics, configuration, readings, sensors, series, statistics, units
 
 urlpatterns = [
     # Paths are tried in turn: the most requested come first.
@@ -16,7 +16,6 @@ urlpatterns = [
     path("facilities/<uuid:facility_id>/units", units.FacilityUnitList.as_view(), name="api-facility-units"),
     path("units/<uuid:unit_id>", units.UnitDetail.as_view(), name="api-unit"),
     path("units/<uuid:unit_id>/sensors", sensors.UnitSensorList.as_view(), name="api-unit-sensors"),
-    path("customers/profile", profiles.Profile.as_view(), name="api-profile"),
     path("admin/config", configuration.Configuration.as_view(), name="api-configuration"),
     path("admin/config/<str:key>", configuration.ConfigurationKey.as_view(), name="api-configuration-key"),
     path("temperature/unit/<uuid:unit_id>/series", series.SeriesView.as_view(), name="api-series"),

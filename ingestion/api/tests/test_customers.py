@@ -1,4 +1,4 @@
-"""Customers over the operator's REST API: their profiles configure the source that is polled for them."""
+"""Customers over the REST API: their profiles configure the source that is polled for them."""
 
 from __future__ import annotations
 
@@ -156,3 +156,26 @@ def test_an_address_that_cannot_be_a_source_is_refused(admin: APIClient) -> None
 
     assert response.status_code == 400
     assert not Customer.objects.filter(customer_code="TEST").exists()
+
+
+def test_a_changed_profile_of_its_own_configures_the_source(admin: APIClient) -> None:
+    customer = create(admin, api_url="https://a.example.com", data_frequency_seconds=300)
+
+    changed = client_of(customer).put(
+        "/api/v1/customers/profile", {"api_url": "https://b.example.com", "data_frequency_seconds": 60}
+    )
+
+    assert changed.status_code == 200, changed.content
+    assert shown(customer.sources.get()) == (
+        "https://b.example.com/temperature/current?hours={hours}", "", "api", 60, False,
+    )  # fmt: skip
+
+
+def test_a_profile_of_its_own_with_an_address_that_cannot_be_a_source_is_refused(admin: APIClient) -> None:
+    customer = create(admin, api_url="https://a.example.com")
+
+    refused = client_of(customer).put("/api/v1/customers/profile", {"api_url": "https://a.example.com/x?h={day}"})
+
+    assert refused.status_code == 400
+    customer.refresh_from_db()
+    assert customer.api_url == "https://a.example.com"
