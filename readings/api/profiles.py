@@ -39,7 +39,7 @@ def profiles(scope: Scope) -> QuerySet[Customer]:
     units = StorageUnit.objects.filter(is_synthetic=False)
     customers: QuerySet[Customer] = Customer.objects.visible_to(scope)
     return customers.annotate(
-        facility_count=_total(Facility.objects.all(), "customer", Count("pk"), scope, 0),
+        facility_count=_total(Facility.objects.all(), "customer", Count("pk", distinct=True), scope, 0),
         unit_count=_total(units, "facility__customer", Count("pk"), scope, 0),
         active_readings_count=_total(
             _of_goods(DailyRollup), "storage_unit__facility__customer", Sum("reading_count"), scope, 0

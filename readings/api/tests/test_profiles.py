@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from customers.models import Customer
 from tests.api_clients import client_of
-from tests.factories import CustomerFactory, StorageUnitFactory, store_readings
+from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory, store_readings
 
 pytestmark = pytest.mark.django_db
 
@@ -57,13 +57,15 @@ def test_the_profile_counts_what_the_customer_has(customer: Customer) -> None:
 
 
 def test_a_token_limited_to_units_counts_only_those(customer: Customer) -> None:
-    seen, unseen = StorageUnitFactory.create_batch(2, facility__customer=customer)
-    for unit in (seen, unseen):
+    facility, _ = FacilityFactory.create_batch(2, customer=customer)
+    seen = StorageUnitFactory.create_batch(2, facility=facility)
+    unseen = StorageUnitFactory(facility=facility)
+    for unit in (*seen, unseen):
         store_readings(unit, [5.0], start=timezone.now())
 
-    profile = client_of(customer, units=[seen]).get(URL).json()
+    profile = client_of(customer, units=seen).get(URL).json()
 
-    assert (profile["facility_count"], profile["unit_count"], profile["active_readings_count"]) == (1, 1, 1)
+    assert (profile["facility_count"], profile["unit_count"], profile["active_readings_count"]) == (1, 2, 2)
 
 
 def test_a_customer_updates_their_profile_but_not_code_and_activation(customer: Customer) -> None:
