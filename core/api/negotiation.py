@@ -35,12 +35,15 @@ class ContentNegotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         renderers = list(renderers)
+        wanted = format_suffix or request.query_params.get(self.settings.URL_FORMAT_OVERRIDE)
+        if wanted:
+            renderer = self.filter_renderers(renderers, wanted)[0]
+            return renderer, str(renderer.media_type)
         # Most programs accept anything: give them the first renderer without the cost of negotiation.
-        accepts_anything = request.META.get("HTTP_ACCEPT", "*/*") == "*/*"
-        if accepts_anything and not format_suffix and self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
+        if request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
             return renderers[0], str(renderers[0].media_type)
         try:
-            renderer, media_type = super().select_renderer(request, renderers, format_suffix)
+            renderer, media_type = super().select_renderer(request, renderers)
         except NotAcceptable as error:
             available = ", ".join(str(renderer.media_type) for renderer in renderers)
             raise NotAcceptable(f"Available: {available}.") from error

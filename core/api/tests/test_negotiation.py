@@ -1,4 +1,4 @@
-"""Responses to OPTIONS requests."""
+"""Content negotiation, and responses to OPTIONS requests."""
 
 from __future__ import annotations
 
@@ -17,3 +17,17 @@ def test_options_for_a_single_object(permissions: list[str]) -> None:
     assert response.status_code == 200
     assert response["Allow"] == "GET, PUT, PATCH, HEAD, OPTIONS"
     assert "actions" not in response.json()
+
+
+@pytest.mark.parametrize(
+    ("format_name", "accept", "media_type"),
+    [
+        ("csv", "application/json", "text/csv; charset=utf-8"),
+        ("ndjson", "text/html", "application/x-ndjson; charset=utf-8"),
+        ("json", "text/csv", "application/json"),
+        ("json", "image/png", "application/json"),
+    ],
+)
+def test_the_format_parameter_overrides_the_accept_header(format_name: str, accept: str, media_type: str) -> None:
+    response = client_of().get(f"/api/v1/temperature?format={format_name}", headers={"Accept": accept})
+    assert (response.status_code, response.headers["Content-Type"]) == (200, media_type)
