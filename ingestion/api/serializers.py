@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from django.utils import timezone
 from rest_framework import serializers
+from typing_extensions import override
 
-from core.api.fields import KnownFieldsMixin, NumberField, Values, labelled_choices
+from core.api.fields import KnownFieldsMixin, NumberField, Values, is_date, labelled_choices
 from ingestion.loading.push_body import RULES, batch_of_row
 from ingestion.loading.push_fields import FIELDS_BY_NAME
 from ingestion.models import Delivery, IngestionType
@@ -28,13 +29,23 @@ _FIELDS = {
 }
 
 
+class InstantOfReadingField(serializers.DateTimeField):
+    """The time of a reading. DRF takes a date without a time of day for midnight."""
+
+    @override
+    def to_internal_value(self, value: object) -> datetime:
+        if isinstance(value, str) and is_date(value.strip()):
+            self.fail("date")
+        return super().to_internal_value(value)  # type: ignore[arg-type]  # DRF itself checks the type
+
+
 class ReadingCreateSerializer(KnownFieldsMixin, serializers.Serializer[object]):
     """A pushed reading. A temperature of null means that the sensor gave no measurement."""
 
     storage_unit_id = serializers.UUIDField()
     temperature = NumberField(allow_null=True)
     temperature_unit = serializers.ChoiceField(labelled_choices(Scale), default="C")
-    recorded_at = serializers.DateTimeField(default_timezone=UTC)
+    recorded_at = InstantOfReadingField(default_timezone=UTC)
     sensor_id = serializers.CharField(max_length=CODE_LIMIT, allow_blank=True, default="")
     quality_score = NumberField(min_value=0, max_value=1, default=1.0)
     equipment_status = serializers.CharField(max_length=STATUS_LIMIT, allow_blank=True, default="normal")
