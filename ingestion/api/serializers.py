@@ -14,7 +14,7 @@ from ingestion.loading.push_fields import FIELDS_BY_NAME
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch
-from ingestion.parsing.values.row import CODE_LIMIT, STATUS_LIMIT, convert_row
+from ingestion.parsing.values.row import CODE_LIMIT, STATUS_LIMIT, convert_row, read_status
 from ingestion.parsing.values.rules import RowRejected
 from readings.units.scales import Scale
 
@@ -49,6 +49,13 @@ class ReadingCreateSerializer(KnownFieldsMixin, serializers.Serializer[object]):
     sensor_id = serializers.CharField(max_length=CODE_LIMIT, allow_blank=True, default="")
     quality_score = NumberField(min_value=0, max_value=1, default=1.0)
     equipment_status = serializers.CharField(max_length=STATUS_LIMIT, allow_blank=True, default="normal")
+
+    def validate_equipment_status(self, status: str) -> str:
+        """Apply the rules of every delivery here, since a reason alone does not tell this field from the sensor's."""
+        try:
+            return read_status(status)
+        except RowRejected as rejection:
+            raise serializers.ValidationError(str(rejection), code=rejection.reason.value) from rejection
 
     def validate(self, attrs: Values) -> Values:
         """Apply the rules of every delivery; add the reading as a batch, under `batch`."""
