@@ -25,6 +25,8 @@ MAX_NUMBER = 1e9
 MAX_REASON = 1_000
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
+# A decimal number in ASCII digits, which may be too large for a float.
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 # A plus sign that a client forgot to escape arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
 
@@ -67,7 +69,7 @@ class KnownFieldsMixin(AnySerializer if TYPE_CHECKING else object):  # type: ign
 
 
 class NumberField(serializers.FloatField):
-    """A finite number. DRF accepts true, "nan" and "inf", and fails with an exception for 10**400."""
+    """A finite number. DRF accepts true, "nan", "inf" and "4_5", and fails with an exception for 10**400."""
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class NumberField(serializers.FloatField):
 
     @override
     def to_internal_value(self, data: object) -> float:
-        if isinstance(data, bool):
+        if isinstance(data, bool) or (isinstance(data, str) and not NUMBER.fullmatch(data.strip())):
             self.fail("invalid")
         try:
             number = super().to_internal_value(data)  # type: ignore[arg-type]  # DRF itself checks the type

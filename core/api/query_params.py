@@ -20,11 +20,10 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from core.api.errors import InvalidQuery, refuse_unknown
-from core.api.fields import AnyField, InstantField, KnownFieldsMixin, Values, labelled_choices
+from core.api.fields import NUMBER, AnyField, InstantField, KnownFieldsMixin, Values, labelled_choices
 
 _MAX_LENGTH = 1_000
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads TakesQueryParams from the settings while it is imported
@@ -179,7 +178,7 @@ class NumberParam(serializers.FloatField):
 
     @override
     def to_internal_value(self, data: str) -> float:  # type: ignore[override]  # a query holds text only
-        if not _NUMBER.fullmatch(data) or not math.isfinite(float(data)):
+        if not NUMBER.fullmatch(data) or not math.isfinite(float(data)):
             self.fail("invalid")
         number = float(data)
         if self.min_value is not None and self.max_value is not None and not self.min_value <= number <= self.max_value:

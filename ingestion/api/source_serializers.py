@@ -27,6 +27,8 @@ SECRET_LENGTH = 4_000
 class MappingSerializer(KnownFieldsMixin, serializers.ModelSerializer[Source]):
     """The field mapping: where each part of a reading is found. Common formats need none."""
 
+    serializer_field_mapping = RecordSerializer.serializer_field_mapping
+
     class Meta:
         model = Source
         fields = [each.name for each in dataclasses.fields(FieldMapping)]

@@ -104,7 +104,8 @@ def test_omitted_fields_have_defaults(client: APIClient, unit: StorageUnit) -> N
     [
         ("temperature", "NaN"), ("temperature", "Infinity"), ("temperature", True), ("temperature", "warm"),
         ("temperature", 10**400), ("temperature", 1e300), ("temperature", -1000), ("temperature", 5000),
-        ("temperature", [1]), ("temperature", {}), ("temperature_unit", "ZZ"), ("temperature_unit", None),
+        ("temperature", [1]), ("temperature", {}), ("temperature", "4_5"), ("temperature", "٤"),
+        ("temperature_unit", "ZZ"), ("temperature_unit", None),
         ("temperature_unit", 1), ("recorded_at", "yesterday"), ("recorded_at", "2096-01-01T00:00:00Z"),
         ("recorded_at", "1999-12-31T00:00:00Z"), ("recorded_at", "0001-01-01T00:00:00+14:00"),
         ("recorded_at", "9999-12-31T23:59:59-14:00"), ("recorded_at", None), ("recorded_at", 1795392000),

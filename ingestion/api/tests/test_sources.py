@@ -56,6 +56,18 @@ def test_a_source_is_created_with_mapping_and_credentials(admin: APIClient, cust
     assert source.next_due_at <= timezone.now()
 
 
+@pytest.mark.parametrize("field", ["factor", "offset"])
+@pytest.mark.parametrize("number", ["nan", "inf", "1_0", True])
+def test_a_mapping_calculates_with_finite_numbers(
+    admin: APIClient, customer: Customer, field: str, number: object
+) -> None:
+    sent = {"name": "their system", "mapping": {field: number}}
+
+    response = admin.post(f"{URL}?customer_id={customer.public_id}", sent)
+
+    assert (response.status_code, response.json()) == (400, {"mapping": {field: ["A valid number is required."]}})
+
+
 def test_secrets_are_never_shown(admin: APIClient, customer: Customer) -> None:
     source = create(
         admin,
