@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.core.validators import RegexValidator
 from rest_framework import serializers
@@ -140,7 +141,11 @@ class CustomerSerializer(RecordSerializer[Customer]):
         ]
 
     def validate_api_url(self, url: str) -> str:
-        """Reject a URL with “***” unless it is the stored one as it was shown, which keeps its secrets."""
+        """Reject an invalid URL, and one with “***” unless it is the stored one as shown, which keeps its secrets."""
+        try:
+            urlsplit(url)
+        except ValueError as error:
+            raise serializers.ValidationError("This is not a valid URL.") from error
         stored = self.instance.api_url if isinstance(self.instance, Customer) else ""
         if has_redacted_part(url) and url != stored:
             raise serializers.ValidationError("Contains “***” in place of a secret. Enter the whole URL.")
