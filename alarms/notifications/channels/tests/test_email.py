@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from pytest_django import Settings
 
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.email import settings_error
 from alarms.notifications.tests.delivery import deliver_due
+from alarms.tasks import HARD_SECONDS, SOFT_SECONDS
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, open_alarm
 from tests.factories import StorageUnitFactory
 from tests.mail_receiver import MailReceiver
@@ -58,6 +63,34 @@ def test_a_refusal_is_stored_with_its_code_and_retried(inbox: MailReceiver) -> N
     (attempt,) = deliver_due()
     assert (attempt.outcome, attempt.status_code, attempt.answer) == ("failed", 550, "no such user")
     assert Message.objects.get().state == Message.State.WAITING
+
+
+@pytest.fixture
+def soft_limit() -> Iterator[signal.Signals]:
+    """Return the signal by which a worker's soft time limit takes effect."""
+
+    def exceed(signum: int, frame: FrameType | None) -> None:
+        raise SoftTimeLimitExceeded
+
+    previous = signal.signal(signal.SIGUSR1, exceed)
+    yield signal.SIGUSR1
+    signal.signal(signal.SIGUSR1, previous)
+
+
+def test_a_server_that_hangs_does_not_outlast_the_worker_whose_time_is_up(
+    inbox: MailReceiver, soft_limit: signal.Signals
+) -> None:
+    worker = threading.main_thread().ident
+    assert worker is not None
+    inbox.on_hanging = lambda: signal.pthread_kill(worker, soft_limit)
+    message = MessageFactory()
+
+    (attempt,) = deliver_due()
+
+    assert attempt.answer == "No answer within 15 s."
+    assert attempt.duration_seconds < HARD_SECONDS - SOFT_SECONDS
+    message.channel.refresh_from_db()
+    assert message.channel.failures_in_a_row == 1
 
 
 def test_an_unreachable_server_is_a_failure(inbox: MailReceiver, settings: Settings) -> None:
