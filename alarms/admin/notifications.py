@@ -49,10 +49,14 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
 
     @admin.display(ordering="failures_in_a_row")
     def state(self, channel: Channel) -> SafeString:
-        """Return whether the channel is disabled, failing or working."""
+        """Return whether the channel is disabled, failing, working or working for some of its addresses only."""
         if not channel.is_enabled:
             return badge("disabled", "neutral", channel.disabled_reason)
-        return badge("failing", "bad", channel.last_error) if channel.failures_in_a_row else badge("working", "good")
+        if channel.failures_in_a_row:
+            return badge("failing", "bad", channel.last_error)
+        if channel.last_error:
+            return badge("partly working", "warning", channel.last_error)
+        return badge("working", "good")
 
     @admin.display(description="last success (UTC)", ordering="last_success_at")
     def last_success(self, channel: Channel) -> str:

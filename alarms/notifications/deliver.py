@@ -99,8 +99,9 @@ def _schedule_retry(message: Message, result: DeliveryResult, now: datetime) -> 
 def _update_channel(channel_id: int, result: DeliveryResult, seconds: float, now: datetime) -> None:
     channel = Channel.objects.filter(pk=channel_id)
     if result.is_delivered:
-        recovered = channel.filter(failures_in_a_row__gt=0).update(failures_in_a_row=0, last_error="")
-        channel.update(last_success_at=now, last_duration_seconds=seconds)
+        recovered = channel.filter(failures_in_a_row__gt=0).update(failures_in_a_row=0)
+        last_error = result.answer if result.is_partial else ""
+        channel.update(last_success_at=now, last_duration_seconds=seconds, last_error=last_error)
         if recovered:
             retry_now(channel, now)
         return

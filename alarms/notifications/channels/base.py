@@ -18,7 +18,8 @@ class DeliveryResult:
     """How a delivery attempt ended.
 
     `answer` is an excerpt without secrets, `status_code` one of HTTP or SMTP, `retry_after_seconds` the receiver's own
-    minimum wait. `is_gone`: the receiver never wants anything again.
+    minimum wait. `is_gone`: the receiver never wants anything again. `is_partial`: delivered, but not to the addresses
+    that `answer` names.
     """
 
     is_delivered: bool
@@ -26,6 +27,7 @@ class DeliveryResult:
     status_code: int | None = None
     retry_after_seconds: int | None = None
     is_gone: bool = False
+    is_partial: bool = False
 
 
 class ChannelKind(Protocol):

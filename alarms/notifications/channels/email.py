@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,14 +17,48 @@ from typing_extensions import override
 from alarms.models import Channel, Message
 from alarms.notifications.channels.base import DeliveryResult, excerpt
 
+if TYPE_CHECKING:
+    from _typeshed import SizedBuffer
+
 MAX_ADDRESSES = 20
+# How often a mail is repeated to all its addresses because some were refused for now, as by greylisting.
+REPEATS = 5
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 # How long a server may take to say goodbye: less than what is left to a worker after its soft time limit.
 QUIT_SECONDS = 1.0
+# The first code of permanent refusals.
+PERMANENT = 500
+
+
+class _Smtp(smtplib.SMTP):
+    """A connection that raises SMTPRecipientsRefused also if the server accepts the mail for other recipients."""
+
+    @override
+    def sendmail(
+        self,
+        from_addr: str,
+        to_addrs: str | Sequence[str],
+        msg: SizedBuffer | str,
+        mail_options: Sequence[str] = (),
+        rcpt_options: Sequence[str] = (),
+    ) -> dict[str, tuple[int, bytes]]:
+        refused = super().sendmail(from_addr, to_addrs, msg, mail_options, rcpt_options)
+        if refused:
+            raise smtplib.SMTPRecipientsRefused(refused)
+        return refused
+
+
+class _SmtpOverTls(_Smtp, smtplib.SMTP_SSL):
+    """The same through TLS from the start."""
 
 
 class SmtpBackend(EmailBackend):
-    """Django's backend, which leaves a server that hangs at once."""
+    """Django's backend, which reports every refused recipient and leaves a server that hangs at once."""
+
+    @property
+    def connection_class(self) -> type[_Smtp]:
+        """The class of connections to the server."""
+        return _SmtpOverTls if self.use_ssl else _Smtp
 
     @override
     def close(self) -> None:
@@ -36,16 +72,19 @@ def send(channel: Channel, message: Message) -> DeliveryResult:
     """Send one e-mail to all addresses of the channel. Its Message-ID derives from the message's id and is stable."""
     if not settings.EMAIL_URL:
         return DeliveryResult(False, "No mail server is configured (EMAIL_URL).")
+    addresses = split_addresses(channel.address)
     mail = EmailMessage(
         subject=message.subject,
         body=message.body,
-        to=split_addresses(channel.address),
+        to=addresses,
         headers={"Message-ID": message_id(message), "Auto-Submitted": "auto-generated"},
         connection=_connection(),
     )
     try:
         mail.send()
     except smtplib.SMTPRecipientsRefused as refused:
+        if len(refused.recipients) < len(addresses):
+            return _accepted_in_part(refused.recipients, message.attempt_count)
         code, text = next(iter(refused.recipients.values()))
         return DeliveryResult(False, _text(text), code)
     except smtplib.SMTPResponseException as refused:
@@ -79,6 +118,18 @@ def message_id(message: Message) -> str:
     """Return the Message-ID, the same for every attempt."""
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ") or "localhost"
     return f"<{message.public_id}@{domain}>"
+
+
+def _accepted_in_part(refused: Mapping[str, tuple[int, bytes | str]], earlier_attempts: int) -> DeliveryResult:
+    """Return the result of a mail that the server accepted for the other addresses.
+
+    They would get every repetition, so there are few, and none for addresses that are refused for good.
+    """
+    named = ", ".join(f"{address} ({code} {_text(text)})" for address, (code, text) in refused.items())
+    codes = [code for code, _ in refused.values()]
+    is_repeated = min(codes) < PERMANENT and earlier_attempts < REPEATS
+    answer = excerpt(f"Not accepted: {named}.")
+    return DeliveryResult(not is_repeated, answer, codes[0], is_partial=not is_repeated)
 
 
 def _connection() -> BaseEmailBackend:

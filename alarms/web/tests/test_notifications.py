@@ -348,6 +348,15 @@ class TestMessagesAndDrills:
             manager.get(url_of("settings-notifications", customer))
 
 
+def test_a_channel_of_which_some_addresses_are_refused_is_partly_working(client: Client, customer: Customer) -> None:
+    refusal = "Not accepted: left@example.com (550 no such user)."
+    ChannelFactory(customer=customer, last_error=refusal, last_success_at=timezone.now())
+    client.force_login(StaffFactory())
+    text = client.get(reverse("settings-notifications", args=[customer.public_id])).content.decode()
+    assert "Partly working" in text
+    assert refusal in text
+
+
 def test_a_rule_keeps_its_units_when_there_are_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notification_forms, "MAX_UNITS_LISTED", 1)
     channel = ChannelFactory()

@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from pytest_django import Settings
 
 from alarms.models import Attempt, Message
-from alarms.notifications.channels.email import settings_error
+from alarms.notifications.channels.email import REPEATS, settings_error
 from alarms.notifications.tests.delivery import deliver_due
 from alarms.tasks import HARD_SECONDS, SOFT_SECONDS
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, open_alarm
@@ -91,6 +91,39 @@ def test_a_server_that_hangs_does_not_outlast_the_worker_whose_time_is_up(
     assert attempt.duration_seconds < HARD_SECONDS - SOFT_SECONDS
     message.channel.refresh_from_db()
     assert message.channel.failures_in_a_row == 1
+
+
+def test_an_address_that_is_refused_is_named_and_the_others_are_mailed_once(inbox: MailReceiver) -> None:
+    channel = ChannelFactory(address="left@example.com, here@example.com")
+    inbox.refusals = {"left@example.com": "550 no such user"}
+    message = MessageFactory(channel=channel)
+
+    (attempt,) = deliver_due()
+
+    refusal = "Not accepted: left@example.com (550 no such user)."
+    assert inbox.recipients == [["here@example.com"]]
+    assert (attempt.outcome, attempt.status_code, attempt.answer) == ("delivered", 550, refusal)
+    message.refresh_from_db()
+    channel.refresh_from_db()
+    assert message.state == Message.State.SENT
+    assert (channel.failures_in_a_row, channel.last_error) == (0, refusal)
+
+    inbox.refusals = {}
+    MessageFactory(channel=channel)
+    deliver_due()
+    channel.refresh_from_db()
+    assert channel.last_error == ""
+
+
+@pytest.mark.parametrize(("attempts", "outcome"), [(0, "failed"), (REPEATS - 1, "failed"), (REPEATS, "delivered")])
+def test_a_mail_is_repeated_a_few_times_for_an_address_that_is_refused_for_now(
+    inbox: MailReceiver, attempts: int, outcome: str
+) -> None:
+    inbox.refusals = {"new@example.com": "451 greylisted"}
+    MessageFactory(channel__address="here@example.com, new@example.com", attempt_count=attempts)
+    (attempt,) = deliver_due()
+    assert attempt.outcome == outcome
+    assert attempt.answer == "Not accepted: new@example.com (451 greylisted)."
 
 
 def test_an_unreachable_server_is_a_failure(inbox: MailReceiver, settings: Settings) -> None:
