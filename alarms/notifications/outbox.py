@@ -85,12 +85,13 @@ def send_again(messages: QuerySet[Message]) -> int:
 
 
 def give_up(now: datetime) -> int:
-    """Give up messages that waited three days for a disabled channel; return their number.
+    """Give up messages that waited three days for a disabled channel or an inactive customer; return their number.
 
-    Messages of enabled channels are given up when their last attempt fails.
+    All others are given up when their last attempt fails.
     """
     waiting = Message.objects.filter(state=Message.State.WAITING, tried_since__lte=now - GIVE_UP_AFTER)
-    unclaimed = waiting.filter(channel__is_enabled=False).exclude(lease_until__gt=now)
+    is_held = Q(channel__is_enabled=False) | Q(channel__customer__is_active=False)
+    unclaimed = waiting.filter(is_held).exclude(lease_until__gt=now)
     return unclaimed.update(state=Message.State.DEAD, claim_id=None, lease_until=None)
 
 

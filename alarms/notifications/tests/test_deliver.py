@@ -266,9 +266,10 @@ def test_a_gone_channel_is_disabled_with_its_reason_and_its_messages_wait(
     assert claim_due(timezone.now() + timedelta(hours=2)) == []
 
 
-def test_messages_of_disabled_channels_are_given_up_after_three_days() -> None:
-    old = MessageFactory(channel__is_enabled=False, tried_since=timezone.now() - GIVE_UP_AFTER)
-    MessageFactory(channel__is_enabled=False)
+@pytest.mark.parametrize("waits_for", ["channel__is_enabled", "channel__customer__is_active"])
+def test_messages_of_disabled_channels_and_inactive_customers_are_given_up_after_three_days(waits_for: str) -> None:
+    old = MessageFactory(**{waits_for: False}, tried_since=timezone.now() - GIVE_UP_AFTER)
+    MessageFactory(**{waits_for: False})
     MessageFactory(tried_since=timezone.now() - GIVE_UP_AFTER)
     assert give_up(timezone.now()) == 1
     assert list(Message.objects.filter(state=State.DEAD)) == [old]
