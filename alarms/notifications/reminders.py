@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from alarms.models import Alarm, AlarmEvent, Message
+from alarms.models import Alarm, AlarmEvent, Channel, Message
 from alarms.notifications.dispatch import ACTIONABLE_KINDS, build_message, is_notifiable, notify, save_messages
 from alarms.notifications.routing import Route, RoutingTable
 
@@ -82,29 +82,34 @@ def _catch_up(state: _NotificationState, table: RoutingTable) -> int:
 
 
 def _due_messages(state: _NotificationState, table: RoutingTable) -> Iterable[Message]:
-    for route in table.routes_for(state.alarm):
-        notified_at = state.first_notified_at(route)
-        yield from _reminders(state, route, notified_at, table.at)
-        yield from _escalations(state, route, notified_at, table.at)
+    routes = table.routes_for(state.alarm)
+    for channel, route in _most_frequent(routes).items():
+        yield from _reminders(state, channel, route, table.at)
+    for route in routes:
+        yield from _escalations(state, route, table.at)
 
 
-def _reminders(
-    state: _NotificationState, route: Route, notified_at: datetime | None, now: datetime
-) -> Iterable[Message]:
-    number = reminders_due(route.rule.repeat_minutes, notified_at, now)
-    if not number:
-        return
-    existing = {(message.rule_id, message.channel_id) for message in state.messages if message.sequence >= number}
-    for channel in route.channels:
-        if (route.rule.pk, channel.pk) not in existing:
-            yield build_message(channel, Reason.REMINDER, state.start, at=now, route=route, sequence=number)
+def _most_frequent(routes: Iterable[Route]) -> dict[Channel, Route]:
+    """Return the route by which each channel is reminded: of several the one with the shortest interval."""
+    by_channel: dict[Channel, Route] = {}
+    repeating = [route for route in routes if route.rule.repeat_minutes]
+    for route in sorted(repeating, key=lambda route: route.rule.repeat_minutes or 0):
+        for channel in route.channels:
+            by_channel.setdefault(channel, route)
+    return by_channel
 
 
-def _escalations(
-    state: _NotificationState, route: Route, notified_at: datetime | None, now: datetime
-) -> Iterable[Message]:
+def _reminders(state: _NotificationState, channel: Channel, route: Route, now: datetime) -> Iterable[Message]:
+    number = reminders_due(route.rule.repeat_minutes, state.first_notified_at(route), now)
+    key = (route.rule.pk, channel.pk)
+    own = (message.sequence for message in state.messages if (message.rule_id, message.channel_id) == key)
+    if number > max(own, default=0):
+        yield build_message(channel, Reason.REMINDER, state.start, at=now, route=route, sequence=number)
+
+
+def _escalations(state: _NotificationState, route: Route, now: datetime) -> Iterable[Message]:
     # A rule that only escalates counts from the start of the alarm, any other from its first notification.
-    since = notified_at if route.channels else state.start.happened_at
+    since = state.first_notified_at(route) if route.channels else state.start.happened_at
     if since is None or not is_escalation_due(route.rule.escalate_minutes, since, now):
         return
     existing = {message.channel_id for message in state.messages if message.reason == Reason.ESCALATED}

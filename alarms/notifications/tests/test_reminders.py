@@ -65,6 +65,19 @@ def test_concurrent_ticks_create_no_duplicates(unit: StorageUnit, customer: Cust
     assert sorted(reasons()) == ["escalated", "opened", "reminder"]
 
 
+def test_a_channel_of_several_rules_is_reminded_as_often_as_the_most_frequent_says(
+    unit: StorageUnit, customer: Customer
+) -> None:
+    shared, other = ChannelFactory(customer=customer), ChannelFactory(customer=customer)
+    RuleFactory(customer=customer, channels=[shared, other], repeat_minutes=10)
+    for _ in range(2):
+        RuleFactory(customer=customer, channels=[shared], repeat_minutes=5)
+    open_alarm(storage_unit=unit)
+    tick_every_minute(timezone.now(), 20)
+    reminders = Message.objects.filter(reason="reminder")
+    assert [reminders.filter(channel=channel).count() for channel in (shared, other)] == [4, 2]
+
+
 def test_missed_reminders_are_skipped(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, repeat_minutes=5)
     open_alarm(storage_unit=unit)
