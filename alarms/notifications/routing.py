@@ -122,11 +122,12 @@ class RoutingTable:
         return any(window.covers(alarm.storage_unit) for window in self.windows.get(alarm.customer_id, ()))
 
     def _zone_of(self, alarm: Alarm) -> ZoneInfo:
-        """Return the time zone of the alarm's facility; for a source, of the customer's first facility."""
-        if alarm.storage_unit is not None:
+        """Return the time zone of the alarm's facility; for a source and a drill, of the customer's first facility."""
+        if alarm.storage_unit is not None and not alarm.is_drill:
             return alarm.storage_unit.facility.zone
         if alarm.customer_id not in self._zones:
-            first = Facility.objects.filter(customer=alarm.customer_id).order_by("pk").first()
+            facilities = Facility.objects.filter(customer=alarm.customer_id).exclude(units__is_synthetic=True)
+            first = facilities.order_by("pk").first()
             self._zones[alarm.customer_id] = first.zone if first else ZoneInfo("UTC")
         return self._zones[alarm.customer_id]
 

@@ -7,6 +7,7 @@ from datetime import time, timedelta
 import pytest
 from django.utils import timezone
 
+from alarms import drills
 from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Message
 from customers.models import Customer, StorageUnit
@@ -160,6 +161,21 @@ def test_a_rule_does_not_apply_outside_its_hours_at_the_facility(unit: StorageUn
     unit.facility.save()
     open_alarm(storage_unit=unit)
     assert notified() == []
+
+
+@pytest.mark.parametrize("of", ["a drill", "a source"])
+def test_hours_of_drills_and_sources_are_local_time_at_the_first_facility(of: str) -> None:
+    customer = CustomerFactory()
+    virtual = drills.synthetic_unit(customer)
+    virtual.facility.time_zone = _zone_where_it_is(20)
+    virtual.facility.save()
+    FacilityFactory(customer=customer, time_zone=_zone_where_it_is(10))
+    RuleFactory(customer=customer, from_time=time(8), until_time=time(17))
+    if of == "a drill":
+        open_alarm(storage_unit=virtual)
+    else:
+        record_event(SourceAlarmFactory(customer=customer), Kind.OPENED, timezone.now())
+    assert notified() == ["opened"]
 
 
 def _zone_where_it_is(hour: int) -> str:
