@@ -10,6 +10,7 @@ from django.utils import timezone
 from alarms.models import Channel, Message
 from alarms.notifications.channels.webhook import new_secret
 from alarms.notifications.messages import channel_test_content
+from core.db import clock
 
 # Receivers may verify with either secret for this long.
 ROTATION_PERIOD = timedelta(days=7)
@@ -17,7 +18,8 @@ ROTATION_PERIOD = timedelta(days=7)
 
 def send_test(channel: Channel, *, by: str) -> Message:
     """Queue a test message, which is sent within seconds; its row shows the result."""
-    message = Message(channel=channel, reason=Message.Reason.TEST)
+    now = clock.database_now()
+    message = Message(channel=channel, reason=Message.Reason.TEST, tried_since=now, next_attempt_at=now)
     channel_test_content(channel, message.created_at, by).apply_to(message)
     message.save()
     return message
@@ -26,7 +28,7 @@ def send_test(channel: Channel, *, by: str) -> Message:
 @transaction.atomic
 def enable(channel: Channel) -> None:
     """Enable `channel`; its waiting messages are retried at once, for another three days."""
-    now = timezone.now()
+    now = clock.database_now()
     Channel.objects.filter(pk=channel.pk).update(
         is_enabled=True, disabled_reason="", failures_in_a_row=0, last_error="", last_duration_seconds=None
     )

@@ -16,6 +16,7 @@ from alarms.models import Alarm, AlarmEvent, Channel, Message
 from alarms.notifications.flapping import group_if_flapping
 from alarms.notifications.messages import alarm_content
 from alarms.notifications.routing import Route, RoutingTable
+from core.db import clock
 
 logger = structlog.get_logger(__name__)
 
@@ -58,6 +59,8 @@ def build_message(
 ) -> Message:
     """Return an unsaved message. `sequence` is the number of a reminder, 0 for other messages."""
     alarm = event.alarm
+    # Messages are claimed by the database's clock: one of a process whose clock is ahead would wait for that.
+    due_at = min(at, clock.database_now())
     message = Message(
         channel=channel,
         alarm=alarm,
@@ -67,8 +70,8 @@ def build_message(
         sequence=sequence,
         is_critical=alarm.severity == "critical",
         created_at=at,
-        tried_since=at,
-        next_attempt_at=at,
+        tried_since=due_at,
+        next_attempt_at=due_at,
     )
     alarm_content(alarm, reason, at, count=sequence).apply_to(message)
     return message

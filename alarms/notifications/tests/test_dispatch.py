@@ -10,6 +10,8 @@ from django.utils import timezone
 from alarms import drills
 from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Message
+from alarms.notifications import channel_admin
+from alarms.notifications.outbox import claim_due
 from customers.models import Customer, StorageUnit
 from tests.alarm_factories import (
     AlarmFactory,
@@ -176,6 +178,20 @@ def test_hours_of_drills_and_sources_are_local_time_at_the_first_facility(of: st
     else:
         record_event(SourceAlarmFactory(customer=customer), Kind.OPENED, timezone.now())
     assert notified() == ["opened"]
+
+
+def test_a_message_is_due_at_once_also_if_the_clock_of_this_process_is_ahead(
+    unit: StorageUnit, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = ChannelFactory(customer=customer)
+    RuleFactory(customer=customer, channels=[channel])
+    ahead = timezone.now() + timedelta(minutes=10)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+
+    open_alarm(storage_unit=unit)
+    channel_admin.send_test(channel, by="anna")
+
+    assert len(claim_due()) == 2
 
 
 def _zone_where_it_is(hour: int) -> str:
