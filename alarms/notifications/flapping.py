@@ -31,9 +31,9 @@ def group_if_flapping(message: Message) -> None:
 
 
 def _similar_messages(alarm: Alarm) -> QuerySet[Message]:
-    """Return the messages about the same kind of alarm of the same unit or source."""
-    cause = {"storage_unit": alarm.storage_unit_id} if alarm.storage_unit_id else {"source_key": alarm.source_key}
-    return Message.objects.filter(alarm__in=Alarm.objects.filter(kind=alarm.kind, **cause))
+    """Return the messages about the same kind of alarm of the same unit, sensor or source."""
+    alarms = Alarm.objects.filter(kind=alarm.kind, storage_unit=alarm.storage_unit_id, sensor=alarm.sensor_id)
+    return Message.objects.filter(alarm__in=alarms.filter(source_key=alarm.source_key))
 
 
 def _unsent_counter(similar: QuerySet[Message]) -> Message | None:

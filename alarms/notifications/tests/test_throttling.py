@@ -18,7 +18,7 @@ from alarms.notifications.reminders import create_due_messages
 from alarms.notifications.tests.delivery import deliver_due
 from alarms.notifications.throttling import MINUTE, DueMessage, excess_ids, next_digest_at
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
-from tests.factories import StorageUnitFactory
+from tests.factories import SensorFactory, StorageUnitFactory
 from tests.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.django_db
@@ -176,6 +176,12 @@ def test_other_kinds_and_units_are_not_grouped(flapping: Flapping) -> None:
     flapping.alarms()
     flapping.alarms(kind="budget")
     flapping.alarms(storage_unit=StorageUnitFactory(facility=flapping.unit.facility))
+    assert not Message.objects.filter(state=State.GROUPED).exists()
+
+
+def test_faults_of_different_sensors_are_not_grouped(flapping: Flapping) -> None:
+    for code in ("door", "ceiling"):
+        flapping.alarms(kind="sensor_fault", sensor=SensorFactory(storage_unit=flapping.unit, sensor_code=code))
     assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
