@@ -6,14 +6,14 @@ maintenance window are caught up on by `alarms.notifications.reminders`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import structlog
 from django.utils import timezone
 
 from alarms.models import Alarm, AlarmEvent, Channel, Message
-from alarms.notifications.flapping import group_if_flapping
+from alarms.notifications.flapping import describe_end, group_if_flapping
 from alarms.notifications.messages import alarm_content
 from alarms.notifications.routing import Route, RoutingTable
 from core.db import clock
@@ -105,10 +105,10 @@ def _notify_resolved(event: AlarmEvent) -> None:
     alarm = event.alarm
     if event.kind == Kind.CLOSED and alarm.is_withdrawn:
         return  # The withdrawal has been sent already.
-    notified = _notified_channel_ids(alarm)
+    now = timezone.now()
+    notified = _notified_channel_ids(alarm, describe_end(alarm, now))
     if not notified:
         return
-    now = timezone.now()
     # Of several routes to a channel the first one wins.
     routes = {
         channel: route
@@ -119,8 +119,11 @@ def _notify_resolved(event: AlarmEvent) -> None:
     save_messages(build_message(channel, event.kind, event, at=now, route=route) for channel, route in routes.items())
 
 
-def _notified_channel_ids(alarm: Alarm) -> set[int]:
-    """Return the channels with a message of this alarm, alone or in a digest; counts of flapping do not name it."""
-    messages = Message.objects.filter(alarm=alarm).exclude(reason=Message.Reason.FLAPPING)
+def _notified_channel_ids(alarm: Alarm, unsent_counter_ids: Sequence[int]) -> set[int]:
+    """Return the channels with a message of this alarm, alone or in a digest.
+
+    A count of flapping names its last alarm, and how that ended if it is not sent yet.
+    """
+    messages = Message.objects.filter(alarm=alarm).exclude(pk__in=unsent_counter_ids)
     own = messages.exclude(folded_into__reason=Message.Reason.FLAPPING)
     return set(own.values_list("channel_id", flat=True))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from alarms.models import Alarm, Message
 from alarms.notifications.messages import alarm_content
@@ -12,6 +12,8 @@ from alarms.notifications.messages import alarm_content
 Reason, State = Message.Reason, Message.State
 STARTING_REASONS = [Reason.OPENED, Reason.REOPENED, Reason.RELEASED]
 WINDOW_REASONS = [*STARTING_REASONS, Reason.FLAPPING]
+# A counting message whose delivery has not begun.
+_IS_UNSENT_COUNTER = Q(reason=Reason.FLAPPING, state=State.WAITING, attempt_count=0, claim_id=None)
 
 
 def group_if_flapping(message: Message) -> None:
@@ -30,6 +32,15 @@ def group_if_flapping(message: Message) -> None:
         _count(counter, message, alarm)
 
 
+def describe_end(alarm: Alarm, at: datetime) -> list[int]:
+    """Describe `alarm` as it ended in the counting messages about it that are not sent yet; return their ids."""
+    counters = Message.objects.filter(_IS_UNSENT_COUNTER, alarm=alarm).select_for_update(of=("self",), no_key=True)
+    for counter in counters:
+        alarm_content(alarm, Reason.FLAPPING, at, count=counter.sequence).apply_to(counter)
+        counter.save(update_fields=["subject", "body", "data"])
+    return [counter.pk for counter in counters]
+
+
 def _similar_messages(alarm: Alarm) -> QuerySet[Message]:
     """Return the messages about the same kind of alarm of the same unit, sensor or source."""
     alarms = Alarm.objects.filter(kind=alarm.kind, storage_unit=alarm.storage_unit_id, sensor=alarm.sensor_id)
@@ -38,8 +49,7 @@ def _similar_messages(alarm: Alarm) -> QuerySet[Message]:
 
 def _unsent_counter(similar: QuerySet[Message]) -> Message | None:
     """Return the counting message whose delivery has not begun."""
-    waiting = similar.filter(reason=Reason.FLAPPING, state=State.WAITING, attempt_count=0, claim_id=None)
-    return waiting.select_for_update(of=("self",), no_key=True).first()
+    return similar.filter(_IS_UNSENT_COUNTER).select_for_update(of=("self",), no_key=True).first()
 
 
 def _new_counter(message: Message, similar: QuerySet[Message]) -> Message | None:

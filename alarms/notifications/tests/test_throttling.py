@@ -11,8 +11,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.lifecycle.transitions import record_event
-from alarms.models import Alarm, AlarmEvent, Message
+from alarms.lifecycle.transitions import end
+from alarms.models import Alarm, Message
 from alarms.notifications.outbox import claim_due
 from alarms.notifications.reminders import create_due_messages
 from alarms.notifications.tests.delivery import deliver_due
@@ -142,9 +142,7 @@ class Flapping:
         return open_alarm(**({"storage_unit": self.unit} | fields))
 
     def ends(self, alarm: Alarm) -> None:
-        alarm.state, alarm.closed_at = Alarm.State.CLOSED, timezone.now()
-        alarm.save()
-        record_event(alarm, AlarmEvent.Kind.CLOSED, timezone.now())
+        end(alarm, timezone.now(), timezone.now())
 
 
 @pytest.fixture
@@ -183,6 +181,24 @@ def test_faults_of_different_sensors_are_not_grouped(flapping: Flapping) -> None
     for code in ("door", "ceiling"):
         flapping.alarms(kind="sensor_fault", sensor=SensorFactory(storage_unit=flapping.unit, sensor_code=code))
     assert not Message.objects.filter(state=State.GROUPED).exists()
+
+
+def test_a_count_says_that_the_last_alarm_has_ended(flapping: Flapping) -> None:
+    for _ in range(2):
+        flapping.ends(flapping.alarms())
+    counted = Message.objects.get(reason=Reason.FLAPPING)
+    assert "Ended: " in counted.body
+    assert counted.data["data"]["count"] == 2
+    assert counted.data["data"]["alarm"]["state"] == Alarm.State.CLOSED
+    assert not Message.objects.filter(reason=Reason.CLOSED, alarm=counted.alarm).exists()
+
+
+def test_who_received_a_count_is_notified_of_the_end_of_its_alarm(flapping: Flapping) -> None:
+    flapping.ends(flapping.alarms())
+    alarm = flapping.alarms()
+    Message.objects.filter(reason=Reason.FLAPPING).update(state=State.SENT, sent_at=timezone.now(), attempt_count=1)
+    flapping.ends(alarm)
+    assert Message.objects.get(reason=Reason.CLOSED, alarm=alarm).channel == flapping.channel
 
 
 def test_after_the_window_the_unit_notifies_again(flapping: Flapping) -> None:
