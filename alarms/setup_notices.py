@@ -9,13 +9,16 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 
-from alarms.models import EvaluationFailure, Rule
+from alarms.models import Channel, EvaluationFailure, Rule
+from alarms.models.channels import GONE_REASON
 from core.scope import Scope
 from customers.access import actions
 from customers.access.principal import Principal
 from customers.models import Customer
 
 MAX_NAMED = 3
+# Failures in a row, within about a minute, after which a channel is named.
+MIN_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,17 @@ class SetupNotice:
 def setup_notices(principal: Principal) -> list[SetupNotice]:
     """Return what is wrong, for a person who can do something about it; nothing for anybody else.
 
-    Two queries, and one more for the operator's staff.
+    Three queries, and one more for the operator's staff.
     """
     is_operator = not principal.scope_of(actions.VIEW_EVALUATION_FAILURES).is_empty
     notices = [*_notices_of_failures(), *_notices_of_settings()] if is_operator else []
     silent = _without_rule(principal.scope_of(actions.CHANGE_RULES))
     if silent:
         url = reverse("settings") if len(silent) > 1 else reverse("settings-notifications", args=[silent[0].public_id])
-        text = f"Nobody is notified of the alarms of {_names(silent)}: there is no notification rule."
+        names = _listed([customer.name for customer in silent], "customer")
+        text = f"Nobody is notified of the alarms of {names}: there is no notification rule."
         notices.append(SetupNotice(text, "Add a rule", url))
+    notices += _notices_of_channels(principal.scope_of(actions.CHANGE_CHANNELS))
     return notices + _notices_of_provisional_limits(principal.scope_of(actions.CHANGE_DEFAULT_LIMITS))
 
 
@@ -70,6 +75,24 @@ def _without_rule(scope: Scope) -> list[Customer]:
     return list(customers.order_by("customer_code"))
 
 
+def _notices_of_channels(scope: Scope) -> list[SetupNotice]:
+    """Return a notice of the channels that rules name and no messages reach, unless a person disabled them."""
+    if scope.is_empty:
+        return []
+    is_failing = Q(is_enabled=True, failures_in_a_row__gte=MIN_FAILURES)
+    is_gone = Q(is_enabled=False, disabled_reason=GONE_REASON)
+    rules = Rule.objects.filter(is_enabled=True)
+    is_named = Exists(rules.filter(channels=OuterRef("pk"))) | Exists(rules.filter(escalation_channels=OuterRef("pk")))
+    named = Channel.objects.visible_to(scope).filter(is_failing | is_gone, is_named, customer__is_active=True)
+    channels = list(named.select_related("customer").order_by("customer__customer_code", "name"))
+    if not channels:
+        return []
+    customers = list({channel.customer.public_id for channel in channels})
+    url = reverse("settings-notifications", args=customers) if len(customers) == 1 else reverse("settings")
+    names = _listed([f"{channel.name} of {channel.customer.name}" for channel in channels], "channel")
+    return [SetupNotice(f"Messages do not reach {names}.", "Show channels", url)]
+
+
 def _notices_of_provisional_limits(scope: Scope) -> list[SetupNotice]:
     """Return a notice for each of the first customers with units whose limits nobody has chosen."""
     if scope.is_empty:
@@ -92,7 +115,7 @@ def _units_text(count: int) -> str:
     return f"{count:,} storage unit{'' if count == 1 else 's'}"
 
 
-def _names(customers: Sequence[Customer]) -> str:
-    named = ", ".join(customer.name for customer in customers[:MAX_NAMED])
-    others = len(customers) - MAX_NAMED
-    return named if others <= 0 else f"{named} and {others} more customer{'s' if others > 1 else ''}"
+def _listed(names: Sequence[str], noun: str) -> str:
+    others = len(names) - MAX_NAMED
+    listed = ", ".join(names[:MAX_NAMED])
+    return listed if others <= 0 else f"{listed} and {others} more {noun}{'s' if others > 1 else ''}"

@@ -24,6 +24,8 @@ MAX_MINUTES = 7 * 1_440
 WEEKDAYS = list(enumerate(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]))
 # Of channels that failed or took this long, few messages are sent at once.
 SLOW_SECONDS = 3.0
+# Why a channel is disabled by the system.
+GONE_REASON = "The receiver answered 410 Gone."
 
 
 class Channel(HidesUrlSecrets, ScopedModel):

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from alarms.models import Attempt, Channel, Message
+from alarms.models.channels import GONE_REASON
 from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.base import DeliveryResult
 from alarms.notifications.outbox import message_leases, message_of, next_attempt, retry_now
@@ -23,7 +24,6 @@ from core.tracing import span
 
 logger = structlog.get_logger(__name__)
 
-GONE_REASON = "The receiver answered 410 Gone."
 State = Message.State
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client, override_settings
+from django.urls import reverse
 
-from alarms.models import UnitLimits
+from alarms.models import Channel, UnitLimits
+from alarms.models.channels import GONE_REASON
+from alarms.setup_notices import MIN_FAILURES
 from tests.alarm_factories import RuleFactory, WebhookChannelFactory
 from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, StorageUnitFactory
 
@@ -31,6 +34,40 @@ def test_a_disabled_rule_or_channel_notifies_nobody(client: Client, field: str) 
     RuleFactory(customer=membership.customer, channels=[channel], is_enabled=field != "rule")
     client.force_login(membership.user)
     assert NO_RULE in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"failures_in_a_row": MIN_FAILURES}, {"is_enabled": False, "disabled_reason": GONE_REASON}],
+    ids=["failing", "gone"],
+)
+@pytest.mark.parametrize("relation", ["channels", "escalation_channels"])
+def test_a_manager_learns_that_messages_do_not_reach_a_channel(
+    client: Client, state: dict[str, object], relation: str
+) -> None:
+    membership = MembershipFactory(role="manager")
+    pager, other = (WebhookChannelFactory(customer=membership.customer, name=name) for name in ("Pager", "Other"))
+    RuleFactory(customer=membership.customer, **({"channels": [other]} | {relation: [pager]}))
+    client.force_login(membership.user)
+    notice = f"Messages do not reach Pager of {membership.customer.name}."
+    assert notice not in client.get("/").content.decode()
+    Channel.objects.filter(pk=pager.pk).update(**state)
+    text = client.get("/").content.decode()
+    assert notice in text
+    assert reverse("settings-notifications", args=[membership.customer.public_id]) in text
+
+
+@pytest.mark.parametrize("state", [{"failures_in_a_row": MIN_FAILURES - 1}, {"is_enabled": False}])
+def test_a_retry_and_a_channel_that_a_person_disabled_need_no_notice(client: Client, state: dict[str, object]) -> None:
+    membership = MembershipFactory(role="manager")
+    channels = [
+        WebhookChannelFactory(customer=membership.customer, **state),
+        WebhookChannelFactory(customer=membership.customer),
+    ]
+    RuleFactory(customer=membership.customer, channels=channels)
+    WebhookChannelFactory(customer=membership.customer, failures_in_a_row=MIN_FAILURES)
+    client.force_login(membership.user)
+    assert "Messages do not reach" not in client.get("/").content.decode()
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])

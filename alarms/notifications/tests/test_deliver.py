@@ -15,7 +15,8 @@ from pytest_django import Settings
 
 from alarms import tasks
 from alarms.models import Attempt, Message
-from alarms.notifications.deliver import GONE_REASON, deliver
+from alarms.models.channels import GONE_REASON
+from alarms.notifications.deliver import deliver
 from alarms.notifications.outbox import (
     GIVE_UP_AFTER,
     claim_due,
