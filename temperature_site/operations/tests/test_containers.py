@@ -94,6 +94,13 @@ def test_images_have_the_version_of_the_project() -> None:
     assert customization["images"][0]["newTag"] == settings.VERSION
 
 
+def test_nginx_notices_exports_that_are_cut_off() -> None:
+    """Only HTTP/1.1 marks the end of a response whose length is not known before, as that of an export."""
+    location = (DEPLOY / "nginx.conf").read_text().partition("location / {")[2]
+
+    assert "proxy_http_version 1.1;" in location
+
+
 def test_the_example_of_the_environment_names_what_compose_needs() -> None:
     example = re.findall(r"^([A-Z_]+)=", (DEPLOY / "compose.env.example").read_text(), re.MULTILINE)
     used = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
