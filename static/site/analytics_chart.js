@@ -14,7 +14,9 @@
   let chart = null;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const dots = data.names.length > 60 ? 0 : 2;
+  // No line leads to a value between two unknown ones: only its dot shows it.
+  const isAlone = ({ dataIndex: at, dataset }) => (dataset.data[at - 1] ?? null) === null && (dataset.data[at + 1] ?? null) === null;
+  const dots = (point) => (data.names.length <= 60 || isAlone(point) ? 2 : 0);
 
   function line(label, values, colourName, more = {}) {
     return {

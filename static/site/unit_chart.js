@@ -30,8 +30,12 @@ const unitChart = (() => {
     return series.limits.flatMap((period) => [{ x: period.start, y: period[kind][side] }, { x: period.end, y: period[kind][side] }]);
   }
 
+  // No line leads to a point between two gaps: only its dot shows it.
+  const isAlone = ({ dataIndex: at, dataset: { data } }) => (data[at - 1]?.y ?? null) === null && (data[at + 1]?.y ?? null) === null;
+
   function datasets() {
-    const line = { borderWidth: 2, pointRadius: series.times.length > 150 ? 0 : 2, pointHitRadius: 8, spanGaps: false };
+    const pointRadius = (point) => (series.times.length <= 150 || isAlone(point) ? 2 : 0);
+    const line = { borderWidth: 2, pointRadius, pointHitRadius: 8, spanGaps: false };
     const edge = { borderWidth: 0, pointRadius: 0, pointHitRadius: 0, backgroundColor: colour("--chart-band") };
     const sets = [
       { ...line, label: "Average", data: withGaps(series.average), borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line") },

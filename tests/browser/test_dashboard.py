@@ -245,6 +245,33 @@ def test_the_times_are_those_of_the_facility(visit: Visit, unit: StorageUnit, me
     expect(page.locator("#chart-note")).to_contain_text("sensor faults marked ✕")
 
 
+# The radius of each point of a chart's line.
+DOTS = """Chart.getChart(document.querySelector("#chart canvas")).getDatasetMeta(0).data
+    .filter((point) => !point.skip).map((point) => point.options.radius)"""
+
+
+def test_a_reading_between_two_gaps_is_visible(visit: Visit, unit: StorageUnit, member: User) -> None:
+    """A reading is valid for 45 minutes; those that follow each other in less are joined by a line."""
+    start = timezone.now().replace(microsecond=0) - timedelta(days=6, hours=23)
+    store_readings(unit, [5.0] * 96, start=start)
+    store_readings(unit, [5.0] * 60, start=start + timedelta(hours=25), every=timedelta(hours=2))
+    page = open_unit(visit, unit, member)
+    page.get_by_role("link", name="7 days").click()
+    expect(page.get_by_role("heading", name="Last 7 days")).to_be_visible()
+    shown_chart(page)
+
+    assert page.evaluate(DOTS) == [0] * 96 + [2] * 60
+
+
+def test_an_hour_between_two_without_readings_is_visible(visit: Visit, unit: StorageUnit, member: User) -> None:
+    start = timezone.now() - timedelta(days=6)
+    store_readings(unit, [5.0] * 40, start=start, every=timedelta(hours=2))
+    visit.sign_in(member)
+    page = visit.open(f"{reverse('analytics')}?interval=hour&days=7")
+
+    assert page.evaluate(DOTS) == [2] * 40
+
+
 def test_no_page_scrolls_horizontally_on_a_phone(phone: Visit, unit: StorageUnit, member: User, day: None) -> None:
     StorageUnitFactory(facility=unit.facility, name="A name that is far too long for the width of any phone " * 2)
     phone.sign_in(member)
