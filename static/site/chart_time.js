@@ -5,6 +5,8 @@ const chartTime = (() => {
   const STEPS = [1, 2, 5, 10, 15, 30].map((n) => n * MINUTE).concat([1, 2, 3, 6, 12].map((n) => n * HOUR));
   const DAYS = [1, 2, 7, 14];
   const MONTHS = [1, 2, 3, 6, 12, 24, 60];
+  // Longer axes have a mark for months at most, labelled with the month.
+  const MONTHS_FROM = 150 * DAY;
 
   const parts = (clock, time) => Object.fromEntries(clock.formatToParts(time).map(({ type, value }) => [type, Number(value)]));
 
@@ -44,7 +46,7 @@ const chartTime = (() => {
     const step = STEPS.find((each) => width / each <= most);
     if (step) return withinDays(step, start, end, clock);
     const days = midnights(start, end, clock);
-    const every = DAYS.find((each) => width / DAY / each <= most);
+    const every = width > MONTHS_FROM ? undefined : DAYS.find((each) => width / DAY / each <= most);
     if (every) return days.filter((time) => Math.round(time / DAY) % every === 0);
     const firsts = days.filter((time) => parts(clock, time).day === 1);
     const months = MONTHS.find((each) => firsts.length / each <= most) ?? 120;
@@ -59,7 +61,7 @@ const chartTime = (() => {
     const clock = clockOf(zone);
     return (mark) => {
       const { hour, minute } = parts(clock, mark);
-      if (end - start > 150 * DAY) return month.format(mark);
+      if (end - start > MONTHS_FROM) return month.format(mark);
       return hour === 0 && minute === 0 ? day.format(mark) : time.format(mark);
     };
   }

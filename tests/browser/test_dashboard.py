@@ -272,6 +272,15 @@ def test_an_hour_between_two_without_readings_is_visible(visit: Visit, unit: Sto
     assert page.evaluate(DOTS) == [2] * 40
 
 
+def test_marks_of_half_a_year_are_months(visit: Visit, unit: StorageUnit, member: User, day: None) -> None:
+    page = open_unit(visit, unit, member)
+    half_a_year = "Date.UTC(2026, 0, 10), Date.UTC(2026, 6, 20), 'Asia/Kolkata'"
+
+    labels = page.evaluate(f"chartTime.marks({half_a_year}, 20).map(chartTime.labels({half_a_year}))")
+
+    assert labels == ["Feb 2026", "Mar 2026", "Apr 2026", "May 2026", "Jun 2026", "Jul 2026"]
+
+
 def test_no_page_scrolls_horizontally_on_a_phone(phone: Visit, unit: StorageUnit, member: User, day: None) -> None:
     StorageUnitFactory(facility=unit.facility, name="A name that is far too long for the width of any phone " * 2)
     phone.sign_in(member)
