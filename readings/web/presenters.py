@@ -11,7 +11,6 @@ from readings.statistics.time_outside import TimeOutside
 from readings.units.condition import LimitsInForce
 from readings.units.formatting import (
     UNKNOWN_TEXT,
-    age_text,
     duration_text,
     limits_text,
     scaled_text,
@@ -56,8 +55,8 @@ def present_unit(unit: StorageUnit) -> Details:
         ("Size", "" if unit.size_value is None else f"{unit.size_value:g} {unit.size_unit}"),
         ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
         ("Limits", limits_text(LimitsInForce.of(unit), unit.temperature_unit)),
-        ("Reading interval", age_text(timedelta(seconds=unit.interval_seconds))),
-        ("Readings valid for", age_text(timedelta(seconds=unit.effective_staleness_limit_seconds))),
+        ("Reading interval", duration_text(timedelta(seconds=unit.interval_seconds))),
+        ("Readings valid for", duration_text(timedelta(seconds=unit.effective_staleness_limit_seconds))),
         ("Time zone", facility.time_zone),
     ]
     return [(name, text) for name, text in details if text.strip()]

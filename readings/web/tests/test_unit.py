@@ -70,6 +70,15 @@ def test_readings_have_the_digits_and_the_scale_that_the_sensor_sent(member: Cli
     assert "1.94444" not in text + member.get(reverse("overview")).content.decode()
 
 
+def test_durations_of_a_unit_are_not_cut_to_whole_hours(member: Client, unit: StorageUnit) -> None:
+    unit.interval_seconds = 30 * 60
+    unit.save()
+
+    properties = dict(member.get(address(unit)).context["properties"])
+
+    assert (properties["Reading interval"], properties["Readings valid for"]) == ("30 min", "1 h 30 min")
+
+
 def test_a_unit_without_readings_has_a_page(member: Client, unit: StorageUnit) -> None:
     for query in ({}, {"range": "all"}):
         response = member.get(address(unit), query)
