@@ -2,7 +2,7 @@
 
 Roll-ups do not contain it: an hour's maximum says whether it was too warm, not for how long. So the hourly roll-up
 gives the hours with a temperature outside the limits of that time, and only the readings of those hours, and of the
-time for which they stayed valid, are weighted. If that is more than MAX_WEIGHTED_RANGE the result is unknown; a shorter
+time for which they stayed valid, are weighted. If that is more than MAX_WEIGHTED_RANGE there is no result; a shorter
 range has one.
 """
 
@@ -22,6 +22,10 @@ from readings.units.comparison import ROUNDING_K
 MAX_WEIGHTED_RANGE = timedelta(days=32)
 
 
+class TooMuchOutside(ValueError):  # noqa: N818 - reads better where it is caught
+    """The unit was outside its limits in too much of the range to add it up."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeOutside:
     """The time beyond a warning limit, and the part of it beyond a critical limit."""
@@ -33,7 +37,7 @@ class TimeOutside:
 def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
     """Return the time in `time_range` in which the unit's temperature is known to be outside the limits in force.
 
-    None where it is not known: there were no limits, or it was outside in too much of the range. At most two queries.
+    None if there were no limits in the range, or it has no length. At most two queries. Raises TooMuchOutside.
     """
     if time_range.is_empty:
         return None
@@ -47,7 +51,7 @@ def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
         if not pieces:
             return TimeOutside(timedelta(), timedelta())
         if sum((until - since for since, until in pieces), timedelta()) > MAX_WEIGHTED_RANGE:
-            return None
+            raise TooMuchOutside
         since, until = zip(*pieces, strict=True)
         bounds: Parameters = {
             "earliest": min(since) - LONGEST_GAP,

@@ -30,9 +30,9 @@ from readings.lists.sensors import sensor_states
 from readings.series.chart import chart_data
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
-from readings.statistics.time_outside import time_outside
+from readings.statistics.time_outside import TooMuchOutside, time_outside
 from readings.time_ranges import TimeRange
-from readings.units.condition import LimitsInForce, UnitState
+from readings.units.condition import UnitState
 from readings.units.unit_condition import visible_badges
 from readings.web.facilities import facility_rows, facility_today, list_facilities, present_facility
 from readings.web.overview import OverviewFilters, counts_by_state, in_state, overview, overview_etag
@@ -212,15 +212,18 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 
 @from_replica
 def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, object]:
-    time_range, limits = period.time_range, LimitsInForce.of(unit)
+    time_range = period.time_range
     summaries = statistics([unit.pk], time_range.start, time_range.end)
     # Up to now, like the statistics: how long the newest reading stays valid is not known yet.
-    outside = time_outside(unit.pk, TimeRange(summaries.start, summaries.end))
+    try:
+        outside, is_too_much = time_outside(unit.pk, TimeRange(summaries.start, summaries.end)), False
+    except TooMuchOutside:
+        outside, is_too_much = None, True
     return {
         "period": period,
         "ranges": PRESET_NAMES.items(),
         "statistics": present_statistics(summaries, outside, unit.temperature_unit),
-        "is_outside_unknown": outside is None and bool(limits),
+        "is_too_much_outside": is_too_much,
         "table": table_page(unit, time_range, request.GET.get("cursor", "")),
     }
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from customers.models import StorageUnit
-from readings.statistics.time_outside import MAX_WEIGHTED_RANGE, TimeOutside, time_outside
+from readings.statistics.time_outside import MAX_WEIGHTED_RANGE, TimeOutside, TooMuchOutside, time_outside
 from readings.time_ranges import TimeRange
 from tests.factories import SensorFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -106,5 +106,6 @@ def test_a_short_time_outside_is_known_over_years(unit: StorageUnit) -> None:
 def test_a_long_time_outside_is_unknown_for_a_long_range(unit: StorageUnit) -> None:
     days = MAX_WEIGHTED_RANGE // DAY + 1
     store_readings(unit, [20.0] * 24 * days, start=START, every=60 * MINUTE)
-    assert outside_of(unit, START, START + days * DAY) is None
+    with pytest.raises(TooMuchOutside):
+        outside_of(unit, START, START + days * DAY)
     assert warning_time_of(unit, START, START + DAY) == 24 * 45 * MINUTE

@@ -188,6 +188,32 @@ def test_statistics_include_time_outside_limits(member: Client, unit: StorageUni
     assert summaries["Time outside limits"] == "30 min, critical 15 min"
 
 
+TOO_MUCH = "There were too many excursions in this period"
+
+
+def test_too_much_time_outside_is_explained_also_if_the_limits_were_removed_since(
+    member: Client, unit: StorageUnit
+) -> None:
+    store_readings(unit, [20.0] * 24 * 40, start=START, every=HOUR)
+    unit.set_temperature = None
+    unit.save()
+
+    response = member.get(address(unit), {"start": "2026-03-01", "end": "2026-04-10"})
+
+    assert dict(response.context["statistics"])["Time outside limits"] == "–"
+    assert TOO_MUCH in response.content.decode()
+
+
+def test_a_period_in_the_future_has_no_excursions(member: Client, unit: StorageUnit) -> None:
+    store_reading(unit, 5.0, timezone.now() - MINUTE)
+    later = timezone.now() + HOUR
+
+    response = member.get(address(unit), {"start": later.isoformat(), "end": (later + HOUR).isoformat()})
+
+    assert dict(response.context["statistics"])["Time outside limits"] == "–"
+    assert TOO_MUCH not in response.content.decode()
+
+
 @pytest.mark.parametrize("name", ["6h", "24h", "7d", "30d", "1y", "all"])
 def test_the_number_of_queries_does_not_grow_with_readings(
     member: Client, unit: StorageUnit, name: str, django_assert_max_num_queries: DjangoAssertNumQueries
