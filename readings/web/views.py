@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -11,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -204,10 +206,17 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     except InvalidRange as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
     response = stream(listing_of(unit, period.time_range), CSVRenderer.format)
-    days = f"{period.time_range.start.astimezone(unit.facility.zone):%Y-%m-%d}"
-    name = f"{slugify(str(unit.facility))}-{slugify(str(unit))}-from-{days}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    name = _export_name(unit, period.time_range.start.astimezone(unit.facility.zone))
+    response.headers["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
     return response
+
+
+def _export_name(unit: StorageUnit, start: datetime) -> str:
+    """Return the file name of an export: names of any script, or codes in place of names without any letter."""
+    facility = unit.facility
+    names = [(str(facility), facility.facility_code), (str(unit), unit.unit_code)]
+    parts = [slugify(name, allow_unicode=True) or slugify(code, allow_unicode=True) for name, code in names]
+    return "-".join([*filter(None, parts), f"from-{start:%Y-%m-%d}.csv"])
 
 
 @from_replica

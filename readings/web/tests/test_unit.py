@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 from django.test import Client
@@ -172,6 +173,24 @@ def test_the_export_covers_exactly_the_range(member: Client, unit: StorageUnit) 
     ]
     assert 'filename="' in response.headers["Content-Disposition"]
     assert "cold-room-from-2026-03-01.csv" in response.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize(
+    ("facility", "unit", "name"),
+    [
+        ("Склад", "Холодильник 1", "склад-холодильник-1-from-2026-03-01.csv"),
+        ("倉庫", "❄", "倉庫-u7-from-2026-03-01.csv"),
+        ("Кладова", "–", "кладова-u7-from-2026-03-01.csv"),
+    ],
+)
+def test_exports_are_named_in_any_script(client: Client, facility: str, unit: str, name: str) -> None:
+    stored = StorageUnitFactory(facility__name=facility, name=unit, unit_code="u7")
+    client.force_login(MembershipFactory(customer=stored.facility.customer).user)
+
+    response = client.get(address(stored, "unit-csv"), {"start": "2026-03-01", "end": "2026-03-02"})
+
+    _, _, encoded = response.headers["Content-Disposition"].partition("filename*=utf-8''")
+    assert unquote(encoded) == name
 
 
 @pytest.mark.parametrize("target", ["range", "latest"])
