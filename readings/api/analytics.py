@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,7 +16,14 @@ from customers.access.principal import Principal, principal_of
 from customers.models import Customer
 from readings.api.query_params import TREND_DAYS, StatisticsParams, TrendParams, UnitStatisticsParams
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
-from readings.api.statistics import data_range, represent_groups, selected_units, statistics_by_customer, statistics_of
+from readings.api.statistics import (
+    data_range,
+    default_start,
+    represent_groups,
+    selected_units,
+    statistics_by_customer,
+    statistics_of,
+)
 from readings.statistics.aggregates import Aggregation, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
 from readings.time_ranges import DAY
@@ -53,7 +59,7 @@ class TrendsView(APIView):
         params = TrendParams.parse(request)
         units = _pop_units(principal_of(request), params)
         interval, end = params["interval"], params.get("end")
-        start = params.get("start") or (end or timezone.now()) - TREND_DAYS[interval] * DAY
+        start = params.get("start") or default_start(end, TREND_DAYS[interval] * DAY)
         grouping = Grouping(frozenset({interval}), tuple(Aggregation))
         try:
             groups = aggregate(units, data_range(units, start, end), grouping)
@@ -74,7 +80,7 @@ class PerformanceView(APIView):
         params = UnitStatisticsParams.parse(request)
         units = _pop_units(principal_of(request), params)
         end = params.get("end")
-        time_range = data_range(units, params.get("start") or (end or timezone.now()) - PERFORMANCE_RANGE, end)
+        time_range = data_range(units, params.get("start") or default_start(end, PERFORMANCE_RANGE), end)
         serializer = PerformanceSerializer(performance(units, time_range), context={"scale": params["scale"]})
         return Response(serializer.data)
 

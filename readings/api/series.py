@@ -20,6 +20,7 @@ from customers.access.principal import principal_of
 from customers.models import StorageUnit
 from readings.api.query_params import SeriesParams
 from readings.api.series_serializers import SeriesSerializer
+from readings.api.statistics import default_start
 from readings.lists.filters import ReadingFilter
 from readings.series.buckets import Buckets, buckets_of
 from readings.series.downsample import downsample
@@ -45,7 +46,7 @@ class SeriesView(APIView):
             raise NotFound from error
         latest = timezone.now() + DAY
         end = min(params.get("end") or timezone.now(), latest)
-        time_range = ReadingFilter(params.get("start") or end - DEFAULT_RANGE, end).time_range()
+        time_range = ReadingFilter(params.get("start") or default_start(end, DEFAULT_RANGE), end).time_range()
         series = series_of(unit, time_range, params["points"])
         return Response(SeriesSerializer(series, context={"scale": params["scale"]}).data)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from uuid import UUID
 
@@ -60,6 +60,12 @@ def data_range(units: UnitRefs, start: datetime | None, end: datetime | None) ->
     start = max(start or _first_hour(units) or latest, EARLIEST)
     end = min(end + MICROSECOND, latest) if end else latest
     return TimeRange(start, max(start, end))
+
+
+def default_start(end: datetime | None, length: timedelta) -> datetime:
+    """Return the start of a period of this length that ends at `end`, or now if that is earlier or not given."""
+    now = timezone.now()
+    return min(end or now, now) - length
 
 
 def statistics_of(

@@ -106,6 +106,19 @@ def test_the_default_period_of_a_trend_depends_on_its_interval(
     assert [group["metrics"]["max_temperature"] for group in groups] == [5.0]
 
 
+def test_a_default_period_that_would_end_in_the_future_ends_now(api: APIClient, unit: StorageUnit) -> None:
+    store_reading(unit, 5.0, timezone.now() - timedelta(hours=1))
+    end_of_the_month = (timezone.now() + timedelta(days=31)).isoformat()
+
+    groups = ask(api, f"{URL}/temperature/trends", end_date=end_of_the_month)
+    performance = ask(api, f"{URL}/performance", end_date=end_of_the_month)
+    series = ask(api, f"/api/v1/temperature/unit/{unit.public_id}/series", end_date=end_of_the_month)
+
+    assert [group["metrics"]["reading_count"] for group in groups] == [1]
+    assert performance["data_quality"]["total_readings"] == 1
+    assert [bucket["avg"] for bucket in series["buckets"]] == [5.0]
+
+
 def test_performance_reports_uptime_quality_and_deviation(
     api: APIClient, customer: Customer, unit: StorageUnit
 ) -> None:
