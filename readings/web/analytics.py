@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -118,7 +119,12 @@ def _comparison(filters: AnalyticsFilters) -> Table:
     named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
     compared = dict(list(named.items())[:MAX_COMPARED])
     addresses = {names[owner]: address for owner, (_, address) in owners.items()}
-    return tables.comparison(compared, _scale(filters), addresses, "Unit" if filters.facility else "Facility")
+    table = tables.comparison(compared, _scale(filters), addresses, "Unit" if filters.facility else "Facility")
+    if len(compared) == len(named):
+        return table
+    kind = "units" if filters.facility else "facilities"
+    note = f"{len(compared):,} of {len(named):,} {kind} are compared: those with the largest deviation."
+    return replace(table, note=note)
 
 
 def _unique_names(names: dict[int, str]) -> dict[int, str]:

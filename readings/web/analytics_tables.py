@@ -27,13 +27,14 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table and the chart of the same values, see static/site/analytics_chart.js."""
+    """A table and the chart of the same values, see static/site/analytics_chart.js. `note`: what it leaves out."""
 
     caption: str
     first_column: str
     columns: list[str]
     rows: list[TableRow]
     chart: dict[str, object]
+    note: str = ""
 
 
 Named = Mapping[str, Summary]

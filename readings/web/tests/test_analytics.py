@@ -243,7 +243,10 @@ class TestComparison:
         monkeypatch.setattr("readings.web.analytics.MAX_COMPARED", 1)
         add_unit(facility, [6.0], name="near")
         add_unit(facility, [9.0], name="far")
-        assert list(table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)) == ["far"]
+        query = {"facility": str(facility.public_id), **WEEK}
+        assert list(table_of(member, "analytics-comparison", **query)) == ["far"]
+        page = member.get(reverse("analytics-comparison"), query).content.decode()
+        assert "1 of 2 units are compared: those with the largest deviation." in page
 
 
 class TestQuality:
