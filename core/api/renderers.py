@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 from django.utils.functional import Promise
@@ -23,6 +25,11 @@ def csv_cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(_FORMULA_MARKS) and not _NUMBER.fullmatch(value):
         return f"'{value}"
     return value
+
+
+def for_spreadsheets(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a CSV file after a byte order mark, without which Excel doesn't read them as UTF-8."""
+    return chain([BOM_UTF8], lines)
 
 
 def _as_plain_text(value: object) -> str:

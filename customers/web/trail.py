@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from audit.events import record_event
 from audit.models import AuditEntry
+from core.api.renderers import for_spreadsheets
 from core.scope import Scope
 from core.web.pages import list_page
 from customers import members
@@ -71,7 +72,8 @@ def trail_csv(request: HttpRequest) -> HttpResponseBase:
         customer_id=wanted.customer_id,
         details={"format": "csv", **{name: request.GET[name] for name in request.GET if request.GET[name]}},
     )
-    response = StreamingHttpResponse(csv_lines(search(scope, wanted)), content_type="text/csv; charset=utf-8")
+    lines = for_spreadsheets(csv_lines(search(scope, wanted)))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
     response["X-Accel-Buffering"] = "no"
     return response

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.middleware import HtmxDetails
 
-from core.api.renderers import CSVRenderer, to_json
+from core.api.renderers import CSVRenderer, for_spreadsheets, to_json
 from core.db.compiled_queries import CompiledObjectQuery
 from core.db.replica import from_replica
 from core.web.pages import list_page, query_with, requested_template
@@ -206,6 +206,7 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     except InvalidRange as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
     response = stream(listing_of(unit, period.time_range), CSVRenderer.format)
+    response.streaming_content = for_spreadsheets(iter(response))
     name = _export_name(unit, period.time_range.start.astimezone(unit.facility.zone))
     response.headers["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
     return response

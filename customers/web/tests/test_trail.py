@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from datetime import date, timedelta
@@ -182,7 +183,10 @@ def test_the_export_has_every_column_and_is_itself_recorded(manager: Client, uni
     response = manager.get(reverse("trail-csv"), {"text": "jones"})
 
     assert isinstance(response, StreamingHttpResponse)
-    rows = list(csv.DictReader(io.StringIO(response.getvalue().decode())))
+    content = response.getvalue()
+    # Excel reads it as UTF-8.
+    assert content.startswith(codecs.BOM_UTF8 + b"id,")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
     assert len(rows) == 1
     assert (rows[0]["before"], rows[0]["after"]) == ('{"set_temperature": 5}', '{"set_temperature": 4}')
     assert (rows[0]["address"], rows[0]["reason"]) == ("192.0.2.7", "'=1+1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -191,6 +192,18 @@ def test_exports_are_named_in_any_script(client: Client, facility: str, unit: st
 
     _, _, encoded = response.headers["Content-Disposition"].partition("filename*=utf-8''")
     assert unquote(encoded) == name
+
+
+def test_spreadsheets_recognise_the_encoding_of_an_export(client: Client) -> None:
+    unit = StorageUnitFactory(name="Kühlraum")
+    store_reading(unit, 5.0, START)
+    client.force_login(MembershipFactory(customer=unit.facility.customer).user)
+
+    content = client.get(address(unit, "unit-csv"), {"start": "2026-03-01", "end": "2026-03-02"}).getvalue()
+
+    assert content.startswith(codecs.BOM_UTF8 + b"id,")
+    [row] = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    assert row["unit_name"] == "Kühlraum"
 
 
 @pytest.mark.parametrize("target", ["range", "latest"])
