@@ -52,7 +52,7 @@ def present_unit(unit: StorageUnit) -> Details:
         ("Location", ", ".join(part for part in (facility.city, facility.country) if part)),
         ("Code", unit.unit_code),
         ("Equipment", unit.equipment_type),
-        ("Size", "" if unit.size_value is None else f"{unit.size_value:g} {unit.size_unit}"),
+        ("Size", "" if unit.size_value is None else f"{unit.size_value:.12g} {unit.size_unit}"),
         ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
         ("Limits", limits_text(LimitsInForce.of(unit), unit.temperature_unit)),
         ("Reading interval", duration_text(timedelta(seconds=unit.interval_seconds))),

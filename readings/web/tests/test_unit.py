@@ -206,6 +206,15 @@ def test_spreadsheets_recognise_the_encoding_of_an_export(client: Client) -> Non
     assert row["unit_name"] == "Kühlraum"
 
 
+@pytest.mark.parametrize(
+    ("size", "text"), [(328.0, "328 l"), (12.3, "12.3 l"), (1_500_000.0, "1500000 l"), (1_234_567.5, "1234567.5 l")]
+)
+def test_the_size_of_a_unit_has_all_its_digits(member: Client, unit: StorageUnit, size: float, text: str) -> None:
+    StorageUnit.objects.filter(pk=unit.pk).update(size_value=size, size_unit="l")
+
+    assert dict(member.get(address(unit)).context["properties"])["Size"] == text
+
+
 @pytest.mark.parametrize("target", ["range", "latest"])
 def test_htmx_gets_only_the_requested_part(member: Client, unit: StorageUnit, target: str) -> None:
     text = member.get(address(unit), headers={"HX-Request": "true", "HX-Target": target}).content.decode()
