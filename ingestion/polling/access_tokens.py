@@ -6,6 +6,7 @@ import warnings
 from base64 import b64encode
 from datetime import timedelta
 from hashlib import sha256
+from http.client import HTTPException
 from urllib.parse import quote
 
 from django.utils import timezone
@@ -57,7 +58,11 @@ def _requested(source: Source, credentials: Credentials) -> tuple[str, int]:
     """Request a token; return it with the seconds for which it is valid."""
     client = BackendApplicationClient(client_id=credentials.name)
     scope: str | None = " ".join(source.token_scope.split()) or None
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+    }
     if source.sends_client_in_body:
         body = client.prepare_request_body(scope=scope, include_client_id=True, client_secret=credentials.secret)
     else:
@@ -90,7 +95,9 @@ def _sent(source: Source, headers: dict[str, str], body: bytes) -> str:
         response = exchange.open("POST", source.request_token_url, headers, body)
         try:
             answer = response.read(_MAX_RESPONSE_BYTES)
-        except OSError as error:
+        except TimeoutError as error:
+            raise FetchFailure("timeout", "The token URL did not respond in time.") from error
+        except (OSError, HTTPException) as error:
             raise FetchFailure("connection_failed", "The token URL closed the connection.") from error
     if response.status != 200:
         raise FetchFailure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from pytest_django import Settings
 from time_machine import Traveller
 
 from ingestion.models import Source
@@ -119,6 +121,41 @@ class TestAccessTokens:
 
         assert polled_once(source).status == "success"
         assert self.tokens_sent(source) == ["issued-1", "issued-2"]
+
+    def test_it_is_read_from_a_server_that_compresses_if_it_may(self, source_of: Callable[..., ServedSource]) -> None:
+        respond = issuer()
+        body = gzip.compress(b'{"access_token": "packed-1", "token_type": "Bearer"}')
+        packed = answer(body, headers="Content-Type: application/json\r\nContent-Encoding: gzip\r\n")
+
+        def compress_if_accepted(visit: Visit) -> None:
+            is_packed = visit.head.startswith(b"POST /token") and b"Accept-Encoding: gzip" in visit.head
+            (packed if is_packed else respond)(visit)
+
+        source = self.oauth_source(source_of, compress_if_accepted)
+
+        assert polled_once(source).status == "success"
+        assert self.tokens_sent(source) == ["issued-1"]
+
+    def test_a_response_that_ends_early_is_a_failed_connection(self, source_of: Callable[..., ServedSource]) -> None:
+        cut = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"access_token": '
+        delivery = polled_once(self.oauth_source(source_of, lambda visit: visit.send(cut)))
+
+        assert (delivery.error_reason, delivery.error_message) == (
+            "connection_failed",
+            "The token URL closed the connection.",
+        )
+
+    def test_a_response_that_does_not_end_is_a_timeout(
+        self, source_of: Callable[..., ServedSource], settings: Settings
+    ) -> None:
+        settings.SOURCE_TOTAL_SECONDS = 0.3
+        begun = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"access_token": '
+
+        def begin_only(visit: Visit) -> None:
+            visit.send(begun)
+            visit.hang()
+
+        assert polled_once(self.oauth_source(source_of, begin_only)).error_reason == "timeout"
 
     def test_retry_after_of_the_token_url_delays_the_next_poll(self, source_of: Callable[..., ServedSource]) -> None:
         source = self.oauth_source(source_of, answer(status="429 Too Many Requests", headers="Retry-After: 7200\r\n"))
