@@ -82,6 +82,8 @@ class SourcePoll(ABC):
     retry_after_seconds: int | None = None
     # Part of this or an earlier period is missing: the cursor must not pass it.
     has_gap: bool = False
+    # When this poll made its source due; it may have been rolled back.
+    own_due_times: set[datetime] = field(default_factory=set)
 
     @abstractmethod
     def fetch_new(self) -> None:
@@ -120,9 +122,10 @@ class SourcePoll(ABC):
         source.last_error = ""
         source.last_success_at = now
         is_due_at_once = are_more and not self.has_gap
-        source.next_due_at = now if is_due_at_once else next_due(source.pk, source.interval_seconds, now)
+        due_at = now if is_due_at_once else next_due(source.pk, source.interval_seconds, now)
         if self.retry_after_seconds is not None:
-            source.next_due_at = max(source.next_due_at, now + self._wait(1, first_seconds=0))
+            due_at = max(due_at, now + self._wait(1, first_seconds=0))
+        self._set_due(source, due_at)
         self._set_state(source, now, is_over=is_last)
 
     def _fail(self, failure: Failure) -> None:
@@ -141,9 +144,15 @@ class SourcePoll(ABC):
             self.note_retry_after(failure.retry_after_seconds)
             # After a temporary failure, a source with a long interval must not wait for its next slot.
             first_seconds = min(source.interval_seconds, FIRST_RETRY_SECONDS)
-            source.next_due_at = now + self._wait(source.failures_in_a_row, first_seconds=first_seconds)
+            self._set_due(source, now + self._wait(source.failures_in_a_row, first_seconds=first_seconds))
             self._set_state(source, now, is_over=True)
             source.save(update_fields=STATE_FIELDS)
+
+    def _set_due(self, source: Source, due_at: datetime) -> None:
+        """Set when the locked source is due next, unless it was made due meanwhile, as by a change of its settings."""
+        if source.next_due_at in (self.source.next_due_at, *self.own_due_times):
+            source.next_due_at = due_at
+            self.own_due_times.add(due_at)
 
     def note_retry_after(self, seconds: int | None) -> None:
         """Note how long a server asked to wait; the longest wait counts."""

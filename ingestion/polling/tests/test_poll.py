@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -20,7 +21,9 @@ from customers.models import StorageUnit
 from ingestion.models import Delivery, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
-from ingestion.polling.claims import claim_now, next_due, pause
+from ingestion.polling.claims import claim_due, claim_now, next_due, pause, poll_now
+from ingestion.polling.fetch import FetchedBody
+from ingestion.polling.request import request_source
 from ingestion.polling.tests.polling import ServedSource, counts, in_turn, json_answer, polled, polled_once
 from ingestion.polling.tests.scripted_server import Script, Visit, answer
 from ingestion.tasks import poll_source, send_due_sources
@@ -32,6 +35,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_a
 HOUR = timedelta(hours=1)
 MEASURED_AT = datetime(2026, 11, 23, 10, 11, 11, 123456, tzinfo=UTC)
 UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120\r\n")
+ONE_ROW = json_answer(json_body(json_row()))
 
 
 # When all goes well
@@ -47,6 +51,23 @@ def test_a_poll_stores_readings_and_moves_the_cursor_to_the_newest_one(source_of
     assert source.cursor_at == MEASURED_AT
     assert [each.temperature_c for each in Reading.objects.order_by("recorded_at")] == [-74.0, -74.31]
     assert (source.last_success_at, source.last_polled_at, source.last_error) == (NOON, NOON, "")
+
+
+@pytest.mark.parametrize("script", [ONE_ROW, UNAVAILABLE])
+def test_a_poll_that_is_asked_for_during_another_one_follows_it(
+    source_of: Callable[..., ServedSource], monkeypatch: pytest.MonkeyPatch, noon: Traveller, script: Script
+) -> None:
+    """The running one may have been planned with settings that were changed since."""
+
+    def ask_meanwhile(source: Source, *args: Any) -> FetchedBody:
+        noon.shift(timedelta(seconds=5))
+        poll_now(Source.objects.filter(pk=source.pk))
+        return request_source(source, *args)
+
+    source = source_of(script, interval_seconds=86_400)
+    monkeypatch.setattr("ingestion.polling.http_poll.request_source", ask_meanwhile)
+    polled_once(source)
+    assert [claim.row_id for claim in claim_due()] == [source.pk]
 
 
 def test_a_delivery_logs_the_url_the_period_and_the_size(source_of: Callable[..., ServedSource]) -> None:
