@@ -24,14 +24,17 @@ def conditions_of(source: Source, url: str, body: bytes | None) -> dict[str, str
     return {name: value for name, value in named.items() if value}
 
 
-def note_validators(source: Source, fetched: FetchedBody, url: str, body: bytes | None) -> None:
-    """Set the validators of a response whose rows are stored completely; the caller saves VALIDATOR_FIELDS."""
+def note_validators(source: Source, polled: Source, fetched: FetchedBody, url: str, body: bytes | None) -> None:
+    """Set the validators of a response whose rows are stored completely; the caller saves VALIDATOR_FIELDS.
+
+    `polled` is the source with the settings by which they were read, which may have been changed since.
+    """
     if fetched.is_not_modified:
         return
     etag, last_modified = fetched.headers.get("etag", ""), fetched.headers.get("last-modified", "")
     is_usable = len(etag) <= _ETAG_LENGTH and len(last_modified) <= _LAST_MODIFIED_LENGTH
     source.etag, source.last_modified = (etag, last_modified) if is_usable else ("", "")
-    source.validated_request = _fingerprint(source, url, body) if source.etag or source.last_modified else ""
+    source.validated_request = _fingerprint(polled, url, body) if source.etag or source.last_modified else ""
 
 
 def _fingerprint(source: Source, url: str, body: bytes | None) -> str:

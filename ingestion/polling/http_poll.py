@@ -185,7 +185,7 @@ class HttpPoll(SourcePoll):
             since = self.begins_at or window.since
             delivered.append(Delivered(source, load_result.newest_of_units, since, self.started_at))
             if len(part.responses) == 1:
-                note_validators(source, part.responses[0].fetched, first.url, first.body)
+                note_validators(source, self.source, part.responses[0].fetched, first.url, first.body)
         return delivered
 
     def small_part(self, started_at: datetime) -> tuple[Part, ParsedBatch] | None:

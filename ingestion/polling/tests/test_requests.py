@@ -20,6 +20,8 @@ from ingestion.models import Source
 from ingestion.models.source_request import SourceRequest
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
+from ingestion.polling.fetch import FetchedBody
+from ingestion.polling.request import request_source
 from ingestion.polling.tests.polling import ServedSource, counts, in_turn, json_answer, polled_once
 from ingestion.polling.tests.scripted_server import Visit, answer
 from tests.factories import SourceFactory
@@ -207,6 +209,23 @@ class TestConditionalRequests:
         polled_once(source)
 
         assert b"If-Modified-Since" not in source.server.heads[1]
+
+    def test_a_mapping_that_is_changed_during_a_poll_reads_everything_again(
+        self, source_of: Callable[..., ServedSource], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the poll stored was read by the former one."""
+
+        def change_meanwhile(source: Source, *args: Any) -> FetchedBody:
+            Source.objects.filter(pk=source.pk).update(null_values=["x"])
+            return request_source(source, *args)
+
+        monkeypatch.setattr("ingestion.polling.http_poll.request_source", change_meanwhile)
+        script = answer(READINGS.encode(), headers='Content-Type: application/json\r\nETag: "v1"\r\n')
+        source = source_of(script, path="/readings", sends_conditional_requests=True)
+        for _ in range(3):
+            polled_once(source)
+
+        assert [b"If-None-Match" in head for head in source.server.heads] == [False, False, True]
 
     def test_a_response_that_is_not_stored_makes_no_condition(self, source_of: Callable[..., ServedSource]) -> None:
         failed = answer(b"{]", headers='Content-Type: application/json\r\nETag: "v1"\r\n')
