@@ -4,7 +4,7 @@ Threads only fetch; everything that uses the database happens in the caller's th
 about the same time are loaded in one transaction, all others one after the other, as if each was polled alone. A group
 does not wait for a hanging server: after a few seconds the claims of sources that have not responded are left to tasks
 of their own, and what arrives later is dropped. So are those whose poll takes more than an HTTP request, such as
-folders and access tokens. Polls of several requests or pages are run after the others.
+folders and access tokens. Polls of several requests or pages are run after the others, as far as time is left.
 """
 
 from __future__ import annotations
@@ -63,6 +63,12 @@ class _Group:
         else:
             self.left_over.append(claim)
 
+    def leave_poll(self, poll: HttpPoll, *, is_slow: bool) -> None:
+        """Leave a poll that was planned to a task of its own, which plans it again."""
+        poll.leave_planned()
+        poll.close_outcome()
+        self.leave(replace(poll.claim, is_slow=is_slow))
+
     def arrive(self, ends_at: float) -> list[HttpPoll]:
         """Return the polls whose responses arrive next, at about the same time; none if none does until `ends_at`."""
         polls: list[HttpPoll] = []
@@ -109,10 +115,13 @@ def poll_group(claims: Sequence[Claim]) -> list[Claim]:
             for poll in load_small(polls):
                 group.finish(poll)
         for poll in group.waiting.values():
-            poll.leave_planned()
-            group.leave(replace(poll.claim, is_slow=True))
+            group.leave_poll(poll, is_slow=True)
         for poll in group.later:
-            group.finish(poll)
+            # They share the time limit of this task: one that reached it would fail by the time of the others.
+            if poll.is_out_of_time():
+                group.leave_poll(poll, is_slow=False)
+            else:
+                group.finish(poll)
     if group.errors:
         raise ExceptionGroup("polls failed", group.errors)
     return group.left_over

@@ -10,6 +10,8 @@ from datetime import timedelta
 import pytest
 from celery import Task, current_app
 from kombu.exceptions import OperationalError
+from pytest_django import Settings
+from time_machine import Traveller
 
 from core.leases import Claim
 from ingestion.models import Delivery, IngestionType, Source, SourceUnit
@@ -143,6 +145,26 @@ def test_a_source_with_pages_is_read_completely(source_of: Callable[..., ServedS
 
     assert len(paged.server.heads) == 2
     assert Delivery.objects.get().records_stored == 2
+
+
+def test_what_there_is_no_time_left_for_is_left_to_a_task_of_its_own(
+    source_of: Callable[..., ServedSource], noon: Traveller, settings: Settings
+) -> None:
+    """All polls of a group share the time limit of one task: the last of them must not fail by it."""
+    settings.POLL_SOFT_SECONDS, settings.SOURCE_TOTAL_SECONDS = 20, 5  # within a lease
+    quick = source_of(json_answer('{"temp": 4}'), path="/{unit}", unit_codes=["one", "two"])
+
+    def respond_slowly(visit: Visit) -> None:
+        noon.shift(timedelta(seconds=settings.POLL_SOFT_SECONDS / 2))
+        json_answer('{"temp": 4}')(visit)
+
+    slow = source_of(respond_slowly, path="/{unit}", unit_codes=["three", "four"])
+    claims = [claim_now(slow), claim_now(quick)]
+
+    assert poll_group(claims) == claims[1:]
+
+    assert states(slow, quick) == [(0, False), (0, True)]
+    assert len(poll(claims[1])) == 1
 
 
 def test_what_needs_more_than_a_request_is_left_to_a_task_of_its_own(source_of: Callable[..., ServedSource]) -> None:
