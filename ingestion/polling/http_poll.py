@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from itertools import islice
 from typing import TypeAlias
 from urllib.parse import quote
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from core.db import clock
@@ -104,10 +106,7 @@ class HttpPoll(SourcePoll):
         self._read_structure_if_due()
         parts = self._parts() if self.planned is None else self.planned
         for number, part in enumerate(parts, start=1):
-            are_more = number < len(parts)
-            is_last = not are_more or self.is_out_of_time()
-            self._load_part(part, are_more=are_more, is_last=is_last)
-            if is_last:
+            if self._load_part(part, are_more=number < len(parts)):
                 break
 
     def _parts(self) -> list[tuple[PlannedRequest, ...]]:
@@ -148,10 +147,12 @@ class HttpPoll(SourcePoll):
             return self.source.unit_codes
         raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
 
-    def _load_part(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
+    def _load_part(self, requests: Sequence[PlannedRequest], *, are_more: bool) -> bool:
+        """Request and load a period; return whether the poll ends with it."""
         started_at = clock.database_now()
         with ExitStack() as bodies:
             part = self._part(requests, self._request(requests, bodies), started_at)
+            is_last = not are_more or self.is_out_of_time()
             with source_leases.hold(self.claim) as source:
                 batches = Parsing(lambda: self._parsed(part.responses))
                 load_result = load(part.load_request, batches, problems=self.problems)
@@ -159,6 +160,7 @@ class HttpPoll(SourcePoll):
                 self.succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(load_result.delivery)
         self.problems.clear()
+        return is_last
 
     def _part(self, requests: Sequence[PlannedRequest], responses: Sequence[_Response], started_at: datetime) -> Part:
         window = requests[0].window
@@ -211,7 +213,8 @@ class HttpPoll(SourcePoll):
     def _request(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Response]:
         """Send the requests and return the responses. Failures of some are noted; if all fail, raise."""
         responses: list[_Response] = []
-        for request, unit_code in zip(requests, self._unit_codes(), strict=True):
+        units = self._in_turn(list(zip(requests, self._unit_codes(), strict=True)))
+        for number, (request, unit_code) in enumerate(units):
             if request.missed:
                 self.problems.append(
                     f"The source no longer provides data between {request.missed.since:%Y-%m-%d %H:%M} and"
@@ -221,15 +224,32 @@ class HttpPoll(SourcePoll):
                 first = self._first_response(request, unit_code, bodies, is_alone=len(requests) == 1)
             except FetchFailure as failure:
                 self.note_retry_after(failure.retry_after_seconds)
-                if len(requests) == 1 or (not responses and request is requests[-1]):
+                if not responses and number == len(units) - 1:
                     raise
                 self.problems.append(f"Unit {unit_code}: {failure.message}")
                 self.has_gap = True
+            except SoftTimeLimitExceeded:
+                if not responses:
+                    raise
+                unread = ", ".join(code for _, code in units[number:])
+                self.problems.append(f"The time of the poll was over before these units could be read: {unread}.")
+                self.has_gap = True
+                break
             else:
                 responses += [first, *self._further_pages(first, request, bodies)]
                 if len(responses) > 1:
                     first.fetched.keep_on_disk()
         return responses
+
+    def _in_turn(self, units: list[tuple[PlannedRequest, str]]) -> list[tuple[PlannedRequest, str]]:
+        """Return the requests, beginning with any of them after a poll that took long: units that hang take turns.
+
+        Else those behind them would never be requested.
+        """
+        if self.source.last_duration_seconds + settings.SOURCE_TOTAL_SECONDS < settings.POLL_SOFT_SECONDS:
+            return units
+        first = random.randrange(len(units))  # noqa: S311  no secret
+        return units[first:] + units[:first]
 
     def _first_response(
         self, request: PlannedRequest, unit_code: str, bodies: ExitStack, *, is_alone: bool

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from pytest_django import Settings
 from time_machine import Traveller
 
 from customers.models import StorageUnit
+from ingestion.models import Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
+from ingestion.polling.fetch import FetchedBody
+from ingestion.polling.request import request_source
 from ingestion.polling.tests.polling import (
     ServedSource,
     asked_of,
@@ -82,6 +87,43 @@ def test_a_failing_unit_is_noted_and_the_others_are_stored(source_of: Callable[.
     assert delivery.error_message == "Unit two: The server answered with status 404."
     assert sorted(StorageUnit.objects.values_list("unit_code", flat=True)) == ["one", "three"]
     assert source.failures_in_a_row == 0
+
+
+def test_hanging_units_do_not_keep_the_others_from_being_stored(
+    source_of: Callable[..., ServedSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poll that reaches its time limit stores what it has received; the next one begins with any of the units."""
+
+    def request_until_the_limit(source: Source, url: str, *args: Any) -> FetchedBody:
+        if url.endswith("two"):
+            raise SoftTimeLimitExceeded
+        return request_source(source, url, *args)
+
+    monkeypatch.setattr("ingestion.polling.http_poll.request_source", request_until_the_limit)
+    monkeypatch.setattr("ingestion.polling.http_poll.random.randrange", lambda count: count - 1)
+    rooms = {"/one": json_answer('{"temp": 1}'), "/three": json_answer('{"temp": 3}')}
+    source = source_of(by_path(rooms), path="/{unit}", unit_codes=["one", "two", "three"])
+
+    delivery = polled_once(source)
+    assert (delivery.status, counts(delivery)) == ("partial", (1, 0, 0, 0))
+    assert delivery.error_message == "The time of the poll was over before these units could be read: two, three."
+    assert source.failures_in_a_row == 0
+
+    Source.objects.update(last_duration_seconds=61)
+    polled(source)
+    assert asked_of(source.server) == ["/one", "/three", "/one"]
+
+
+def test_a_poll_fails_that_reaches_its_limit_before_any_unit_is_read(
+    source_of: Callable[..., ServedSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reach_limit(*_: object) -> FetchedBody:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("ingestion.polling.http_poll.request_source", reach_limit)
+    source = source_of(UNAVAILABLE, path="/{unit}", unit_codes=["one", "two"])
+
+    assert polled_once(source).error_reason == "timeout"
 
 
 def test_retry_after_of_any_unit_delays_the_next_poll(source_of: Callable[..., ServedSource]) -> None:
