@@ -18,8 +18,8 @@ from ingestion.polling.claims import claim_due, source_leases
 from ingestion.polling.group import poll_group
 from ingestion.polling.poll import poll
 
-# A million rows take a few minutes.
-IMPORT_SECONDS = 3_600
+# A million rows take a few minutes. RabbitMQ waits half an hour for a task, and then ends the connection of its worker.
+IMPORT_SECONDS = 1_500
 # Sources that are requested at the same time and loaded by one worker.
 GROUP_SIZE = 32
 

@@ -11,6 +11,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import datetime
 from typing import IO
 
 import structlog
@@ -19,6 +20,7 @@ from django.db import DatabaseError, connections, transaction
 
 from audit.events import record_event
 from audit.models import AuditEntry
+from core.db import clock
 from core.leases import Claim, LeasedTable
 from customers.models import Facility
 from ingestion.imports.mappings import changed_settings
@@ -56,10 +58,16 @@ def claim_due() -> list[Claim]:
     return import_leases.claim_due(limit=CLAIMS_PER_TICK)
 
 
-def store_files(claim: Claim) -> None:
-    """Store the waiting files of a claimed import. Raise ClaimLost if another worker has taken over."""
+def store_files(claim: Claim, deadline: datetime) -> None:
+    """Store the waiting files of a claimed import. Raise ClaimLost if another worker has taken over.
+
+    No file is begun after the deadline: the next worker that claims the import stores the others.
+    """
     waiting = ImportFile.objects.filter(file_import=claim.row_id, state=ImportFile.State.WAITING)
     for file_id in list(waiting.order_by("pk").values_list("pk", flat=True)):
+        if clock.database_now() > deadline:
+            import_leases.release([claim])
+            return
         _store_file(claim, file_id)
     with import_leases.hold(claim) as file_import:
         release(file_import, FileImport.State.STORED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -26,6 +27,9 @@ from readings.storage.store import NewSpan, StoredSpan, lock_units
 
 logger = structlog.get_logger(__name__)
 
+# No file is begun after this. The last one has the rest of the task's time, which is less than RabbitMQ waits for it.
+RUN_TIME = timedelta(minutes=5)
+
 
 def undo(file_import: FileImport, *, by: str, reason: str) -> bool:
     """Have a stored import undone in the background; return False if it is in another state."""
@@ -41,16 +45,23 @@ def undo(file_import: FileImport, *, by: str, reason: str) -> bool:
 
 
 def run_claimed(claim: Claim) -> None:
-    """Store or undo the files of a claimed import, whichever is due. Raise ClaimLost."""
+    """Store or undo the files of a claimed import, whichever is due, as far as RUN_TIME suffices. Raise ClaimLost."""
+    deadline = clock.database_now() + RUN_TIME
     with import_leases.work(claim):
         state = FileImport.objects.values_list("state", flat=True).get(pk=claim.row_id)
-        (undo_files if state == FileImport.State.UNDOING else store_files)(claim)
+        (undo_files if state == FileImport.State.UNDOING else store_files)(claim, deadline)
 
 
-def undo_files(claim: Claim) -> None:
-    """Undo the stored files of a claimed import. Raise ClaimLost if another worker has taken over."""
+def undo_files(claim: Claim, deadline: datetime) -> None:
+    """Undo the stored files of a claimed import. Raise ClaimLost if another worker has taken over.
+
+    No file is begun after the deadline: the next worker that claims the import undoes the others.
+    """
     stored = ImportFile.objects.filter(file_import=claim.row_id, state=ImportFile.State.STORED)
     for file_id in list(stored.order_by("-pk").values_list("pk", flat=True)):
+        if clock.database_now() > deadline:
+            import_leases.release([claim])
+            return
         file = ImportFile.objects.select_related("file_import", "delivery").defer("content").get(pk=file_id)
         if not _begin(claim, file):
             return

@@ -46,6 +46,13 @@ print(*[(app.amqp.queues[name].queue_arguments or {}).get("x-queue-type", "class
     assert printed.stdout.split() == [queue_type] * 3
 
 
+def test_every_task_ends_before_rabbitmq_stops_waiting_for_it() -> None:
+    """By default it waits for half an hour, and then ends the connection, with which the worker stops."""
+    app.loader.import_default_modules()
+    limits = {name: task.time_limit or app.conf.task_time_limit for name, task in app.tasks.items()}
+    assert [name for name, limit in limits.items() if limit >= 1_800] == []
+
+
 def test_no_command_line_names_the_queue_itself() -> None:
     """Or it would not see what is set in `.env` alone."""
     for name in ("Procfile", "Procfile.dev"):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
 from django.utils import timezone
+from time_machine import Traveller
 
 from core.leases import ClaimLost
 from customers.models import Customer
 from ingestion.imports import drafts, storing, undoing
-from ingestion.imports.tests.imported import ROWS, UNKNOWN, first_file, map_files, run, store, stored, uploaded
+from ingestion.imports.tests.imported import ROWS, UNKNOWN, first_file, map_files, run, store, stored, undo, uploaded
 from ingestion.loading import replay
 from ingestion.models import Delivery, FileImport, ImportFile, RejectedRow
 from readings.models import Reading
@@ -48,6 +50,28 @@ def test_a_worker_that_was_killed_leaves_the_file_to_the_next(customer: Customer
     assert (file_import.state, Reading.objects.count()) == (FileImport.State.STORED, 3)
     with pytest.raises(ClaimLost):
         undoing.run_claimed(lost)
+
+
+def test_files_that_a_run_has_no_time_for_are_left_to_the_next(
+    customer: Customer, noon: Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_long(step: Callable[..., None]) -> Callable[..., None]:
+        def taking_long(*arguments: object) -> None:
+            noon.shift(undoing.RUN_TIME * 2)
+            step(*arguments)
+
+        return taking_long
+
+    monkeypatch.setattr(storing, "_record_stored", take_long(storing._record_stored))
+    monkeypatch.setattr(undoing, "_undo_rows_for_review", take_long(undoing._undo_rows_for_review))
+
+    file_import = stored(customer, ROWS, "time,temp\n2026-11-20 10:00,-18\n")
+    assert (file_import.state, file_import.claim_id, Reading.objects.count()) == ("storing", None, 3)
+    assert (run(file_import).state, Reading.objects.count()) == ("stored", 4)
+
+    undo(file_import)
+    assert (file_import.state, file_import.claim_id, Reading.objects.count()) == ("undoing", None, 3)
+    assert (run(file_import).state, Reading.objects.count()) == ("undone", 0)
 
 
 def test_a_worker_that_lost_its_claim_stores_nothing(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
