@@ -11,15 +11,16 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from alarms.lifecycle.transitions import close_cleared
+from alarms.models import Alarm
 from alarms.watchdogs.missing_data import update_missing_data_alarms
 from alarms.watchdogs.sensor_faults import update_sensor_fault_alarms
 from alarms.watchdogs.source_down import DownSource, update_source_down_alarms
 from core.db.savepoints import isolated
-from ingestion.models import Source
+from ingestion.models import LATE_GRACE, Source
 from ingestion.selectors import with_state
 
 # Only one run at a time; another one would be redundant.
@@ -65,7 +66,13 @@ def run_watchdogs(now: datetime | None = None) -> bool:
 
 def _failing_sources(now: datetime) -> QuerySet[Source]:
     polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
-    return polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer")
+    # A source that was resumed or changed is due at once, and late by its last success until it has been polled.
+    # One that is down remains so.
+    down = Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN, source_key=OuterRef("public_id"))
+    is_waiting = Q(next_due_at__range=(now - LATE_GRACE, now + LATE_GRACE)) & ~Exists(
+        down.exclude(state=Alarm.State.CLOSED)
+    )
+    return polled.exclude(Q(failures_in_a_row=0) & (Q(late_from__gte=now) | is_waiting)).select_related("customer")
 
 
 def _update_source_down_alarms(failing: Sequence[Source], now: datetime) -> None:
