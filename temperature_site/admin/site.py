@@ -97,6 +97,13 @@ class AdminSite(admin.AdminSite):
         return redirect_to_login(wanted)
 
     @override
+    def password_change(  # type: ignore[override]  # typed as a page that is rendered
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """Redirect to the site's own page, which counts attempts to guess the current password."""
+        return redirect("password-change")
+
+    @override
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Carry out forms that add an object once, however often they are submitted."""
         is_adding = getattr(view, "__name__", "") == "add_view"

@@ -20,7 +20,7 @@ from customers.access.login_throttle import (
     client_address,
 )
 from customers.models import KnownAddress, SignInTries
-from tests.factories import PASSWORD, CustomerFactory, UserFactory, make_token
+from tests.factories import PASSWORD, CustomerFactory, StaffFactory, UserFactory, make_token
 from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +122,12 @@ class TestEveryEntrance:
         guess = {"old_password": "guess", "new_password1": "another horse", "new_password2": "another horse"}
         answers = [client.post(reverse("password-change"), guess).status_code for _ in range(ATTEMPTS_PER_ACCOUNT + 1)]
         assert answers == [*[200] * ATTEMPTS_PER_ACCOUNT, 429]
+
+    def test_the_admin_changes_passwords_on_that_page(self, client: Client) -> None:
+        client.force_login(StaffFactory())
+        guess = {"old_password": "guess", "new_password1": "another horse", "new_password2": "another horse"}
+        for send in (client.get, client.post):
+            assert send(reverse("admin:password_change"), guess).headers.get("Location") == reverse("password-change")
 
     def test_a_customers_tokens_cannot_be_guessed_on_the_sign_in_page(self, client: Client) -> None:
         CustomerFactory(customer_code="A")
