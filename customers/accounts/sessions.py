@@ -6,6 +6,7 @@ from allauth.account.signals import password_changed
 from allauth.mfa.signals import authenticator_added
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -41,3 +42,11 @@ def session_key_changed(request: HttpRequest, user: User) -> None:
 def end_sessions_without_second_factor(request: HttpRequest, user: User, **_: object) -> None:
     """End the sessions on other devices, which began without the new second factor."""
     end_other_sessions(request, user)
+
+
+@receiver(post_save, sender=User)
+def end_sessions_of_deactivated(instance: User, **_: object) -> None:
+    """End the sessions of a deactivated account, which would go on when it is activated again."""
+    if not instance.is_active:
+        for session in UserSession.objects.filter(user=instance):
+            session.end()

@@ -352,6 +352,15 @@ class TestSessions:
         assert len(self.sessions(client)) == 1
         assert (get_user(phone).is_authenticated, get_user(client).is_authenticated) == (False, True)
 
+    def test_a_deactivated_account_has_none_when_it_is_activated_again(self, phone: Client, person: User) -> None:
+        assert get_user(phone) == person
+
+        for is_active in (False, True):
+            person.is_active = is_active
+            person.save()
+
+        assert not get_user(phone).is_authenticated
+
     def test_a_new_second_factor_ends_sessions_that_began_without_it(
         self,
         client: Client,
