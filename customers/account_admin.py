@@ -1,6 +1,7 @@
 """The admin of what belongs to people's accounts: second factors, connected accounts and sessions.
 
-All of it is created by its owner. Deleting is how the operator helps somebody who lost their phone, or ends a session.
+All of it is created by its owner. Deleting is how the operator helps somebody who lost their phone, or ends a session;
+of whom, is decided as for changing their accounts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest
 from typing_extensions import override
@@ -21,16 +23,27 @@ for model in (EmailAddress, SocialApp, SocialToken, Authenticator, SocialAccount
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
+# Whoever may decide what groups of staff may do also decides who is staff.
+CHANGE_GROUPS = "auth.change_group"
+
+
+def may_administer(request: HttpRequest, user: User | None) -> bool:
+    """Return whether the user's account is none whose rights exceed those of the person who would change it."""
+    if user is None or (isinstance(request.user, User) and request.user.is_superuser):
+        return True
+    return not user.is_superuser and (not user.is_staff or request.user.has_perm(CHANGE_GROUPS))
+
 
 class OwnedAdmin(ReadOnlyAdmin[models.Model]):
-    """What people have created, which the operator can delete but neither create nor change."""
+    """What people have created, which whoever may change their accounts can delete but neither create nor change."""
 
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]
 
     @override
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}")
+        is_permitted = request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}")
+        return is_permitted and may_administer(request, getattr(obj, "user", None))
 
 
 @admin.register(Authenticator)

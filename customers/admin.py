@@ -21,7 +21,8 @@ from typing_extensions import override
 from audit.models import NAME_WAS_GIVEN, GivenUserName
 from core.web.admin import DeletesOnlyUnused, FewRelatedFilter, VersionedAdmin, badge, count_of, list_link
 from core.web.versioned_forms import VersionedForm
-from customers import account_admin, token_admin  # noqa: F401  register their models on import
+from customers import token_admin  # noqa: F401  registers its model on import
+from customers.account_admin import CHANGE_GROUPS, may_administer
 from customers.accounts import invitations
 from customers.accounts.mail import absolute_url
 from customers.accounts.password_links import may_create_link, password_path
@@ -220,8 +221,6 @@ def _own_name(user_name: str, user_id: int | None) -> str:
 
 
 admin.site.unregister(User)
-# Whoever may decide what groups of staff may do also decides who is staff.
-CHANGE_GROUPS = "auth.change_group"
 
 
 @admin.register(User)
@@ -244,11 +243,11 @@ class PersonAdmin(VersionedAdmin[User], UserAdmin[User]):
 
     @override
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_administer(request, obj)
+        return super().has_change_permission(request, obj) and may_administer(request, obj)
 
     @override
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_administer(request, obj)
+        return super().has_delete_permission(request, obj) and may_administer(request, obj)
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
@@ -261,13 +260,6 @@ class PersonAdmin(VersionedAdmin[User], UserAdmin[User]):
     @override
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return list(self.inlines) if obj else []
-
-
-def _may_administer(request: HttpRequest, user: User | None) -> bool:
-    """Return whether the user's account is none whose rights exceed those of the person who would change it."""
-    if user is None or request.user.is_superuser:
-        return True
-    return not user.is_superuser and (not user.is_staff or request.user.has_perm(CHANGE_GROUPS))
 
 
 def show_link(request: HttpRequest, recipient: str, link: str) -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
@@ -290,6 +291,29 @@ def test_only_superusers_change_superusers_and_only_administrators_other_staff()
         "Administrators": [403, 200, 200],
         "changes users": [403, 403, 200],
     }
+
+
+@pytest.mark.parametrize(
+    ("group", "left"),
+    [("superuser", []), ("Administrators", ["superuser"]), ("deletes factors", ["staff", "superuser"])],
+)
+def test_second_factors_are_deleted_by_those_who_may_change_the_account(group: str, left: list[str]) -> None:
+    accounts = [StaffFactory(username="superuser"), UserFactory(username="staff", is_staff=True), UserFactory()]
+    factors = [TOTP.activate(user, generate_totp_secret()).instance for user in accounts]
+    actor = UserFactory(is_staff=True, is_superuser=group == "superuser")
+    actor.groups.set(Group.objects.filter(name=group))
+    if group == "deletes factors":
+        rights = ["view_authenticator", "delete_authenticator"]
+        actor.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    client = _session_of(actor)
+
+    for factor in factors:
+        client.post(reverse("admin:mfa_authenticator_delete", args=[factor.pk]), {"post": "yes"}, format="multipart")
+    chosen = {"action": "delete_selected", "_selected_action": [factor.pk for factor in factors], "post": "yes"}
+    client.post(reverse("admin:mfa_authenticator_changelist"), chosen, format="multipart")
+
+    names = User.objects.filter(authenticator__isnull=False).order_by("username").values_list("username", flat=True)
+    assert list(names) == left
 
 
 @pytest.mark.parametrize("group", ["Administrators", "none"])
