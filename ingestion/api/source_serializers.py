@@ -10,10 +10,11 @@ from typing_extensions import override
 from core.api.fields import KnownFieldsMixin, Values, labelled_choices
 from core.crypto.encryption import SecretUnreadable
 from core.crypto.redaction import redact_url
+from customers.access.principal import principal_of
 from customers.api.serializers import RecordSerializer
 from ingestion.api.serializers import PushErrorSerializer
 from ingestion.loading.understood_rows import UnderstoodRow
-from ingestion.models import Source
+from ingestion.models import IngestionType, Source
 from ingestion.polling.trial import TrialResult
 from ingestion.previews.results import Outcome, Preview
 from ingestion.selectors import SourceState
@@ -188,6 +189,7 @@ class SourceSerializer(RecordSerializer[Source]):
         elif not attrs.get("credentials_secret", "missing"):
             del attrs["credentials_secret"]
         self._check_redacted(attrs)
+        self._check_folder(attrs)
         self._check_credentials(attrs)
         return attrs
 
@@ -198,6 +200,15 @@ class SourceSerializer(RecordSerializer[Source]):
                 raise serializers.ValidationError(
                     {name: ["Contains “***” in place of a secret. Leave it out to keep it."]}
                 )
+
+    def _check_folder(self, attrs: Values) -> None:
+        """Reject a folder of this machine that a customer chooses: the other customers' folders are beside theirs."""
+        stored = self.instance or Source()
+        before = (stored.ingestion_type, stored.url)
+        chosen = (attrs.get("ingestion_type", stored.ingestion_type), attrs.get("url", stored.url))
+        is_of_one_customer = principal_of(self.context["request"]).scope.customer_ids is not None
+        if chosen[0] == IngestionType.FOLDER and chosen != before and is_of_one_customer:
+            raise serializers.ValidationError({"url": ["Only the operator chooses folders of this machine."]})
 
     def _check_credentials(self, attrs: Values) -> None:
         stored = self.instance or Source()

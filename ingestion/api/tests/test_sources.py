@@ -210,3 +210,49 @@ def test_a_list_holds_the_own_sources_only(customer: Customer) -> None:
     SourceFactory(name="theirs")
 
     assert [each["name"] for each in client_of(customer).get(URL).json()["items"]] == ["ours"]
+
+
+class TestFolders:
+    """Below `SOURCE_FOLDERS` are the files of all customers, so the operator decides which of them a source reads."""
+
+    FOLDER = {"ingestion_type": "folder", "url": "file:///srv/exports/customer-b/*.csv"}
+
+    def test_a_customer_adds_no_source_that_reads_one(self, customer: Customer) -> None:
+        response = client_of(customer).post(URL, {"name": "files"} | self.FOLDER)
+
+        assert response.status_code == 400
+        assert "operator" in response.json()["url"][0]
+        assert not Source.objects.exists()
+
+    @pytest.mark.parametrize("change", [FOLDER, FOLDER | {"url": "file:///srv/exports/*.csv"}])
+    @pytest.mark.parametrize("is_folder", [True, False])
+    def test_a_customer_does_not_choose_another(
+        self, customer: Customer, is_folder: bool, change: dict[str, Any]
+    ) -> None:
+        before = {"ingestion_type": "folder", "url": "file:///srv/exports/customer-a/*.csv"} if is_folder else {}
+        source = SourceFactory(customer=customer, **before)
+        stored = (source.ingestion_type, source.url)
+        manager = APIClient()
+        manager.force_login(MembershipFactory(customer=customer, role="manager").user)
+
+        for client in (manager, client_of(customer)):
+            assert client.patch(f"{URL}/{source.public_id}", change).status_code == 400
+
+        source.refresh_from_db()
+        assert (source.ingestion_type, source.url) == stored
+
+    def test_a_customer_changes_the_rest_of_such_a_source(self, admin: APIClient, customer: Customer) -> None:
+        source = create(admin, customer, **self.FOLDER)
+
+        response = client_of(customer).put(f"{URL}/{source.public_id}", self.FOLDER | {"interval_seconds": 30})
+
+        assert response.status_code == 200, response.content
+        source.refresh_from_db()
+        assert (source.interval_seconds, source.url) == (30, self.FOLDER["url"])
+
+    def test_the_operator_chooses_another(self, admin: APIClient, customer: Customer) -> None:
+        source = create(admin, customer, **self.FOLDER)
+
+        response = admin.patch(f"{URL}/{source.public_id}", {"url": "file:///srv/exports/customer-a/*.csv"})
+
+        assert response.status_code == 200, response.content
