@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -75,9 +76,26 @@ def write(month: date, first_unit_id: int, rows: pl.DataFrame) -> Written:
         except ArchiveUnavailable:
             storage.delete(wanted)
         else:
+            _flush(storage, wanted)
             return written
     buffer.seek(0)
-    return Written(storage.save(wanted, File(buffer)), written.byte_count, sha256)
+    name = storage.save(wanted, File(buffer))
+    _flush(storage, name)
+    return Written(name, written.byte_count, sha256)
+
+
+def _flush(storage: Storage, name: str) -> None:
+    """Wait until a file in a folder is on the disk under its name: its readings will be nowhere else."""
+    try:
+        path, root = Path(storage.path(name)), Path(storage.path(""))
+    except NotImplementedError:
+        return
+    for written in (path, *(folder for folder in path.parents if folder.is_relative_to(root))):
+        descriptor = os.open(written, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from django.urls import reverse
 
 from customers.models import Sensor
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
-from readings.storage.archive import due, files, reading, windows
+from readings.storage.archive import archiving, due, files, reading, windows
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.reading import recall
-from readings.storage.archive.state import AlreadyArchiving, ArchiveUnavailable
+from readings.storage.archive.state import AlreadyArchiving, ArchiveUnavailable, lock_table
 from readings.storage.archive.tests.test_archive import NOON
 from readings.storage.archive.tests.world import MONTH, answers, fill
 from readings.tasks import archive_readings
@@ -53,6 +54,29 @@ def test_the_task_leaves_the_work_to_a_run_in_progress(monkeypatch: pytest.Monke
     monkeypatch.setattr(due, "remove_replaced_files", busy)
     archive_readings()
     assert not ArchivedMonth.objects.exists()
+
+
+def test_files_are_on_the_disk_before_their_readings_leave_the_table(
+    sensors: list[Sensor], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power failure would leave neither: the operating system writes a new file half a minute later."""
+    written: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: written.append(os.fstat(descriptor).st_ino))
+    on_the_disk: set[int] = set()
+
+    def lock(mode: str) -> None:
+        on_the_disk.update(written)
+        lock_table(mode)
+
+    monkeypatch.setattr(archiving, "lock_table", lock)
+    fill(sensors[:1])
+
+    archive_month(MONTH)
+
+    (path,) = folder.rglob("*.parquet")
+    month, year = path.parent, path.parent.parent
+    # A name is in its folder.
+    assert {each.stat().st_ino for each in (path, month, year, folder)} <= on_the_disk
 
 
 def test_the_api_answers_503_and_names_a_file_that_is_missing(sensors: list[Sensor], folder: Path) -> None:
