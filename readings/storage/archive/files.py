@@ -175,20 +175,20 @@ def _copied(storage: Storage, file: ArchiveFile | Written) -> Path:
     """Return the path of a local copy of a file in a storage that is not a folder."""
     cached = _path_of_copy(file)
     if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            _opened(storage, file) as source,
-            tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy,
-        ):
-            for chunk in source.chunks():
-                copy.write(chunk)
-        Path(copy.name).replace(cached)
+        with _opened(storage, file) as source:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
+                copy = Path(folder) / cached.name
+                with copy.open("wb") as target:
+                    for chunk in source.chunks():
+                        target.write(chunk)
+                copy.replace(cached)
     return cached
 
 
 @contextmanager
 def _opened(storage: Storage, file: ArchiveFile | Written) -> Iterator[File[bytes]]:
-    """Open a file in the storage. Raise ArchiveUnavailable, also for what fails while it is read."""
+    """Open a file in the storage. Raise ArchiveUnavailable, also for what fails while it is read or copied."""
     try:
         with storage.open(file.name) as source:
             yield source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -91,6 +92,40 @@ def test_a_file_that_is_missing_is_an_error(sensors: list[Sensor], cache: Path) 
     forget_copies(cache)
     files.archive_storage().delete(ArchiveFile.objects.get().name)
     with pytest.raises(ArchiveUnavailable, match="is missing"):
+        answers(sensors)
+
+
+def test_a_copy_that_fails_half_way_leaves_nothing(
+    sensors: list[Sensor], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is fetched again and again: what remained each time would fill the disk."""
+
+    def begin(self: File[bytes], chunk_size: int | None = None) -> Iterator[bytes]:
+        yield self.read(1_000)
+        raise ConnectionResetError("Connection reset by peer")
+
+    fill(sensors)
+    before = answers(sensors)
+    archive_month(MONTH)
+    forget_copies(cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(ContentFile, "chunks", begin)
+        with pytest.raises(ArchiveUnavailable, match=r"cannot be fetched \(Connection reset by peer"):
+            answers(sensors)
+    assert list(cache.iterdir()) == []
+
+    assert repr(answers(sensors)) == repr(before)
+
+
+def test_what_keeps_a_copy_from_being_written_is_named(
+    sensors: list[Sensor], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(sensors)
+    archive_month(MONTH)
+    forget_copies(cache)
+    cache.rmdir()
+    cache.write_text("No folder can be made here.")
+    with pytest.raises(ArchiveUnavailable, match=r"cannot be fetched \(.*File exists"):
         answers(sensors)
 
 
