@@ -12,7 +12,7 @@ from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, RecalledUnit
 from readings.storage.archive.archiving import Objection, Outcome, archive_month
 from readings.storage.archive.leftovers import drop_detached, remove_replaced_files
-from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, start_of
+from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, StorageOut, start_of
 from readings.storage.archive.verification import note_missing_files
 from readings.storage.partitions import existing_partitions, next_month
 
@@ -80,7 +80,10 @@ def archive_due(retention: timedelta, *, deadline: datetime | None = None) -> li
     A month that fails keeps the reason for the health check, and the next ones are tried.
     """
     drop_detached()
-    remove_replaced_files()
+    try:
+        remove_replaced_files()
+    except StorageOut as error:
+        logger.warning("replaced files not removed", error=str(error))
     note_missing_files(database_now())
     outcomes = []
     for month in due_months(retention):

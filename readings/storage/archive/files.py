@@ -19,13 +19,16 @@ from pathlib import Path
 from threading import Lock
 
 import polars as pl
+import structlog
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from readings.archive_models import ArchiveFile
 from readings.storage.archive.rows import SCHEMA
-from readings.storage.archive.state import ArchiveUnavailable
+from readings.storage.archive.state import ArchiveError, ArchiveUnavailable, StorageOut
+
+logger = structlog.get_logger(__name__)
 
 STORAGE = "archive"
 # A page of a list needs the rows of a short time of each unit; larger groups take fewer bytes a row.
@@ -60,7 +63,7 @@ def folder_of(month: date) -> str:
 
 
 def write(month: date, first_unit_id: int, rows: pl.DataFrame) -> Written:
-    """Write rows, which are in order of their key, to a new file."""
+    """Write rows, which are in order of their key, to a new file. Raise StorageOut."""
     buffer = io.BytesIO()
     rows.write_parquet(
         buffer, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROWS_A_GROUP, statistics=True
@@ -69,18 +72,19 @@ def write(month: date, first_unit_id: int, rows: pl.DataFrame) -> Written:
     wanted = f"{folder_of(month)}/readings-{month:%Y-%m}-{max(first_unit_id, 0)}-{sha256[:16]}.parquet"
     written = Written(wanted, buffer.getbuffer().nbytes, sha256)
     storage = archive_storage()
-    if storage.exists(wanted):
-        # Files are named by their content: it is in use, or a stopped run left it, perhaps half of it.
-        try:
-            checked_path(written)
-        except ArchiveUnavailable:
-            storage.delete(wanted)
-        else:
-            _flush(storage, wanted)
-            return written
-    buffer.seek(0)
-    name = storage.save(wanted, File(buffer))
-    _flush(storage, name)
+    with using_storage():
+        if storage.exists(wanted):
+            # Files are named by their content: it is in use, or a stopped run left it, perhaps half of it.
+            try:
+                checked_path(written)
+            except ArchiveUnavailable:
+                storage.delete(wanted)
+            else:
+                _flush(storage, wanted)
+                return written
+        buffer.seek(0)
+        name = storage.save(wanted, File(buffer))
+        _flush(storage, name)
     return Written(name, written.byte_count, sha256)
 
 
@@ -151,6 +155,33 @@ def check_stored(file: ArchiveFile) -> None:
             found.update(chunk)
     if found.hexdigest() != file.sha256:
         raise _damaged(file, found.hexdigest())
+
+
+def check_size(file: ArchiveFile) -> None:
+    """Look whether a file is in the storage in its size, without reading it. Raise ArchiveUnavailable."""
+    storage = archive_storage()
+    with using_storage():
+        if not storage.exists(file.name):
+            raise _unavailable(file, "is missing")
+        if (size := storage.size(file.name)) != file.byte_count:
+            raise _unavailable(file, f"is damaged: it has {size:,} bytes instead of {file.byte_count:,}")
+
+
+@contextmanager
+def using_storage() -> Iterator[None]:
+    """Raise StorageOut for what the storage does not do, whose exceptions differ from storage to storage."""
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except Exception as error:
+        logger.warning("storage of the archive failed", error=str(error))
+        # The health check shows it to everybody: no more than the kind of error.
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        raise StorageOut(
+            f"The storage of archived readings cannot be used: {cause}. Check ARCHIVE_DIR, or ARCHIVE_STORAGE and"
+            " ARCHIVE_OPTIONS."
+        ) from error
 
 
 def forget_checks() -> None:

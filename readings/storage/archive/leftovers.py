@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from core.db.clock import database_now
 from readings.archive_models import ArchiveFile
-from readings.storage.archive.files import archive_storage, folder_of
+from readings.storage.archive.files import archive_storage, folder_of, using_storage
 from readings.storage.archive.state import AlreadyArchiving, start_of
 from readings.storage.partitions import partition_name
 
@@ -47,7 +47,7 @@ def drop_detached(month: date | None = None) -> list[str]:
 
 @transaction.atomic
 def remove_replaced_files() -> None:
-    """Remove the files of every month that were replaced a while ago. Raise AlreadyArchiving."""
+    """Remove the files of every month that were replaced a while ago. Raise AlreadyArchiving or StorageOut."""
     lock_archiving()
     expired = ArchiveFile.objects.filter(replaced_at__lt=database_now() - KEPT_AFTER_REPLACEMENT)
     for month in sorted(set(expired.values_list("month_id", flat=True))):
@@ -57,18 +57,19 @@ def remove_replaced_files() -> None:
 def remove_unused_files(month: date) -> list[str]:
     """Remove the files of a month that were replaced a while ago, or never took effect; return their names.
 
-    Call it under `lock_archiving`: what another run is writing has not taken effect yet.
+    Raise StorageOut. Call it under `lock_archiving`: what another run is writing has not taken effect yet.
     """
     ArchiveFile.objects.filter(month_id=month, replaced_at__lt=database_now() - KEPT_AFTER_REPLACEMENT).delete()
     storage = archive_storage()
     folder = folder_of(month)
-    try:
-        _, names = storage.listdir(folder)
-    except FileNotFoundError:
-        return []
     known = set(ArchiveFile.objects.filter(month_id=month).values_list("name", flat=True))
-    unused = sorted(name for name in (f"{folder}/{each}" for each in names) if name not in known)
-    for name in unused:
-        storage.delete(name)
-        logger.info("file of the archive removed", name=name)
+    with using_storage():
+        try:
+            _, names = storage.listdir(folder)
+        except FileNotFoundError:
+            return []
+        unused = sorted(name for name in (f"{folder}/{each}" for each in names) if name not in known)
+        for name in unused:
+            storage.delete(name)
+            logger.info("file of the archive removed", name=name)
     return unused

@@ -44,6 +44,10 @@ class ArchiveUnavailable(ArchiveError, DataUnavailable):  # noqa: N818 - reads b
     """Archived readings are needed that cannot be read: a file is missing, damaged or out of reach."""
 
 
+class StorageOut(ArchiveUnavailable):
+    """The storage of the files does not do what it is asked to."""
+
+
 class ArchiveBusy(ArchiveError, DataUnavailable):  # noqa: N818 - reads better where it is caught
     """What was read was archived or restored meanwhile, several times: try again."""
 

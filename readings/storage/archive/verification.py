@@ -9,8 +9,7 @@ from django.db.models import Count, Sum
 
 from readings.archive_models import ArchivedMonth, ArchiveFile
 from readings.storage.archive import files
-from readings.storage.archive.files import COPY_BACK
-from readings.storage.archive.state import ArchiveUnavailable
+from readings.storage.archive.state import ArchiveUnavailable, StorageOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,19 @@ def archive_problem() -> str | None:
 def note_missing_files(now: datetime) -> None:
     """Note as a problem of their month files that are not there or have another size, and forget solved problems.
 
+    A storage that cannot be used is noted as a problem of a month, too.
     What is in the files is compared by `damaged_files`, and by each process before it reads one.
     """
-    storage = files.archive_storage()
     wrong: dict[date, str] = {}
     for file in ArchiveFile.objects.filter(replaced_at=None).order_by("-first_unit_id"):
-        if not storage.exists(file.name):
-            wrong[file.month_id] = f"The file {file.name} of the archive is missing. {COPY_BACK}"
-        elif storage.size(file.name) != file.byte_count:
-            wrong[file.month_id] = f"The file {file.name} of the archive is damaged. {COPY_BACK}"
+        try:
+            files.check_size(file)
+        except StorageOut as error:
+            # Nothing is known about the other files, each of which would be waited for as long.
+            ArchivedMonth.objects.filter(pk=file.month_id).update(problem=str(error), failed_at=now)
+            return
+        except ArchiveUnavailable as error:
+            wrong[file.month_id] = str(error)
     for month in ArchivedMonth.objects.exclude(problem=""):
         if month.month not in wrong:
             ArchivedMonth.objects.filter(pk=month.pk).update(problem="", failed_at=None)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage
+from django.core.management import CommandError, call_command
 from pytest_django import Settings
 from typing_extensions import override
 
 from customers.models import Sensor
 from readings.archive_models import ArchiveFile
 from readings.models import Reading
-from readings.storage.archive import files, windows
+from readings.storage.archive import due, files, windows
 from readings.storage.archive.archiving import archive_month
+from readings.storage.archive.due import archive_due
 from readings.storage.archive.restoring import restore_month
 from readings.storage.archive.state import ArchiveUnavailable
 from readings.storage.archive.tests.test_archive import IN_MONTH, readings
 from readings.storage.archive.tests.world import MONTH, answers, fill
-from readings.storage.archive.verification import damaged_files
+from readings.storage.archive.verification import archive_problem, damaged_files
 
 pytestmark = pytest.mark.django_db
 
@@ -173,3 +176,36 @@ def test_verifying_compares_the_files_and_not_their_copies(sensors: list[Sensor]
     assert [problem.split(". ")[0] for problem in damaged_files()] == [
         f"The file {name} of the archive of readings is missing"
     ]
+
+
+def refuse(*_: object) -> None:
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
+def test_a_bucket_that_does_not_answer_is_a_problem_until_it_does(
+    sensors: list[Sensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(sensors)
+    archive_month(MONTH)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "exists", refuse)
+        archive_due(timedelta(days=36_500))
+        assert archive_problem() == (
+            "2024-03: The storage of archived readings cannot be used: Connection refused. Check ARCHIVE_DIR, or"
+            " ARCHIVE_STORAGE and ARCHIVE_OPTIONS."
+        )
+    archive_due(timedelta(days=36_500))
+    assert archive_problem() is None
+
+
+@pytest.mark.parametrize("operation", ["listdir", "exists", "_save"])
+def test_the_command_says_that_a_bucket_does_not_answer(
+    operation: str, sensors: list[Sensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "_objections", [])
+    fill(sensors[:1])
+    stored = readings()
+    monkeypatch.setattr(Bucket, operation, refuse)
+    with pytest.raises(CommandError, match="cannot be used: Connection refused"):
+        call_command("archive_readings", "--month", "2024-03")
+    assert readings() == stored
