@@ -7,6 +7,7 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.files.storage import storages
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from temperature_site.forwarded_headers import forwarded_headers_problem
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """Check that the settings are consistent."""
-    return [*_limits(), *_networks(), *_ports(), *_accounts(), *_misspellings()]
+    return [*_limits(), *_networks(), *_ports(), *_time_stamps(), *_archive(), *_accounts(), *_misspellings()]
 
 
 @register(Tags.security, deploy=True)
@@ -64,6 +65,33 @@ def _ports() -> Iterator[CheckMessage]:
             f"OUTGOING_PORTS holds an invalid port: {error}.",
             hint="Write ports as 443 or 8000-8010, separated by commas.",
             id="temperature_site.E007",
+        )
+
+
+def _time_stamps() -> Iterator[CheckMessage]:
+    if not settings.TIME_STAMP_CA:
+        return
+    # Most systems stamp nothing, and each process would import it.
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        load_pem_x509_certificates(Path(settings.TIME_STAMP_CA).read_bytes())
+    except (OSError, ValueError) as error:
+        yield Error(
+            f"TIME_STAMP_CA is {settings.TIME_STAMP_CA}, of which no certificates can be read: {error}.",
+            hint="Give the path of a PEM file with the certificates of the service of TIME_STAMP_URL.",
+            id="temperature_site.E008",
+        )
+
+
+def _archive() -> Iterator[CheckMessage]:
+    try:
+        storages["archive"]
+    except Exception as error:  # noqa: BLE001 - each storage has exceptions of its own
+        yield Error(
+            f"The storage of archived readings cannot be created: {error}",
+            hint="Check ARCHIVE_STORAGE and ARCHIVE_OPTIONS, see docs/archive.md.",
+            id="temperature_site.E009",
         )
 
 

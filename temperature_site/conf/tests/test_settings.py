@@ -344,6 +344,30 @@ class TestChecks:
 
         assert found <= {message.id for message in checks.check_settings(None)}
 
+    @pytest.mark.parametrize(
+        ("storage", "complaint"),
+        [
+            ({"BACKEND": "django.core.files.storage.S3Storage"}, "S3Storage"),
+            ({"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"bucket": "a"}}, "'bucket'"),
+        ],
+    )
+    def test_an_archive_storage_that_cannot_be_created_is_reported(
+        self, settings: Settings, storage: dict[str, object], complaint: str
+    ) -> None:
+        settings.STORAGES = settings.STORAGES | {"archive": storage}
+        (error,) = checks.check_settings(None)
+        assert error.id == "temperature_site.E009"
+        assert complaint in error.msg
+
+    def test_certificates_of_a_time_stamp_service_that_are_none_are_reported(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        certificates = tmp_path / "ca.pem"
+        settings.TIME_STAMP_CA = str(certificates)
+        assert self.identifiers() == ["temperature_site.E008"]
+        certificates.write_text("none")
+        assert self.identifiers() == ["temperature_site.E008"]
+
     @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
     def test_services_for_trials_are_a_deployment_warning(self, settings: Settings) -> None:
         settings.DATABASES = {"default": database_settings("")}
