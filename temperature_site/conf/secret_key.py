@@ -26,7 +26,10 @@ def secret_key(given: str, data_dir: Path, *, may_create: bool) -> str:
             "SECRET_KEY must be set together with DATABASE_URL or DEMO=false. Create one with: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
-    return _stored(data_dir / "secret_key")
+    try:
+        return _stored(data_dir / "secret_key")
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR must be a folder that this user may write to: {error}") from error
 
 
 def _stored(path: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
 
@@ -72,8 +73,11 @@ class Transport(filesystem.Transport):
 def transport_options(folder: Path) -> dict[str, object]:
     """Return Celery's transport options for the folder, creating it if needed."""
     messages, control = folder / "messages", folder / "control"
-    for path in (messages, control):
-        path.mkdir(parents=True, exist_ok=True)
+    try:
+        for path in (messages, control):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR must be a folder that this user may write to: {error}") from error
     return {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),

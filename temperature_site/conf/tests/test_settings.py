@@ -254,6 +254,15 @@ class TestTypes:
         assert completed.returncode == 1
         assert completed.stderr.strip() == "WEB_WORKERS must be a whole number of at least 1; it is '0'."
 
+    @pytest.mark.parametrize("given", [{}, {"SECRET_KEY": LONG_KEY}], ids=["key", "broker"])
+    def test_a_data_directory_that_cannot_be_written_stops_the_start(
+        self, tmp_path: Path, given: dict[str, str]
+    ) -> None:
+        (tmp_path / "file").touch()
+        completed = settings_under({"DATA_DIR": str(tmp_path / "file" / "data"), **given}, "DATA_DIR")
+        assert completed.returncode == 1
+        assert "ImproperlyConfigured: DATA_DIR must be a folder that this user may write to" in completed.stderr
+
     def test_the_demo_polls_this_machine_and_production_does_not(self, tmp_path: Path) -> None:
         names = ("DEMO", "SOURCE_ALLOWED_NETWORKS", "LOG_FORMAT", "DEBUG")
         production = {"DATABASE_URL": "postgres://u@h/d", "SECRET_KEY": LONG_KEY, "DATA_DIR": str(tmp_path)}
