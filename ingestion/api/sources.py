@@ -6,15 +6,17 @@ resume them. Which addresses a source may request is up to `core.http.guarded_ht
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,11 +25,11 @@ from rest_framework.views import APIView
 from typing_extensions import override
 
 from core.api.errors import Conflict
-from core.api.fields import Values
+from core.api.fields import KnownFieldsMixin, Values, reason_field
 from core.api.lists import page_of
 from core.api.pagination import PageParams
 from core.api.query_params import takes
-from core.api.versions import VersionedView
+from core.api.versions import VersionedView, etag_of
 from customers.access import actions
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
 from customers.access.permissions import Needs
@@ -126,32 +128,54 @@ class TestSource(APIView):
         return Response(TrialSerializer(try_source(source)).data)
 
 
-class PollSource(VersionedView[Source]):
+class ReasonSerializer(KnownFieldsMixin, serializers.Serializer[Source]):
+    """Why a source is acted on."""
+
+    reason = reason_field()
+
+
+class SourceAction(VersionedView[Source]):
+    """An action on a source; the body of its request may state the reason."""
+
+    serializer_class = ReasonSerializer
+
+    @contextmanager
+    def acting_on(self, request: Request, public_id: UUID) -> Iterator[Source]:
+        """Yield the locked source. Raise Http404, ChangedMeanwhile, or ValidationError for a body with other fields."""
+        source = get_addressed(Source, request, public_id)
+        self.get_serializer(data=request.data).is_valid(raise_exception=True)
+        with self.locking(request, source) as locked:
+            yield locked
+
+    @override
+    def etag(self, row: Model) -> str:
+        return etag_of(row, SourceSerializer)
+
+
+class PollSource(SourceAction):
     """A poll now."""
 
     needs: Needs = {"POST": actions.POLL_SOURCES}
-    serializer_class = SourceSerializer
 
-    @extend_schema(request=None, responses={200: SourceSerializer, 409: {"$ref": "#/components/schemas/Error"}})
+    @extend_schema(responses={200: SourceSerializer, 409: {"$ref": "#/components/schemas/Error"}})
     def post(self, request: Request, public_id: UUID) -> Response:
         """Poll a source now instead of at its next slot; it starts within seconds. For operators."""
-        with self.locking(request, get_addressed(Source, request, public_id)) as source:
+        with self.acting_on(request, public_id) as source:
             if not claims.poll_now(Source.objects.filter(pk=source.pk)):
                 raise Conflict("Resume the source to poll it." if source.url else "The source has no URL to poll.")
         return self.versioned(source, _representation(source))
 
 
-class PauseSource(VersionedView[Source]):
+class PauseSource(SourceAction):
     """A pause of a source."""
 
     needs: Needs = {"POST": actions.CHANGE_SOURCES}
-    serializer_class = SourceSerializer
     change = staticmethod(claims.pause)
 
-    @extend_schema(request=None, responses=SourceSerializer)
+    @extend_schema(responses=SourceSerializer)
     def post(self, request: Request, public_id: UUID) -> Response:
         """Pause a source until it is resumed. For managers."""
-        with self.locking(request, get_addressed(Source, request, public_id)) as source:
+        with self.acting_on(request, public_id) as source:
             self.change(Source.objects.filter(pk=source.pk))
         source.refresh_from_db()
         return self.versioned(source, _representation(source))
@@ -162,7 +186,7 @@ class ResumeSource(PauseSource):
 
     change = staticmethod(claims.resume)
 
-    @extend_schema(request=None, responses=SourceSerializer)
+    @extend_schema(responses=SourceSerializer)
     def post(self, request: Request, public_id: UUID) -> Response:
         """Resume a paused source; it is polled at once. For managers."""
         return super().post(request, public_id)

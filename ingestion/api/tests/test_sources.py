@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from audit.models import AuditEntry
 from customers.models import Customer
 from ingestion.models import Delivery, Source
 from ingestion.parsing.tests.parsing import json_body, json_row
@@ -66,6 +67,26 @@ def test_a_mapping_calculates_with_finite_numbers(
     response = admin.post(f"{URL}?customer_id={customer.public_id}", sent)
 
     assert (response.status_code, response.json()) == (400, {"mapping": {field: ["A valid number is required."]}})
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "poll"])
+def test_the_reason_of_an_action_is_recorded(customer: Customer, action: str) -> None:
+    source = SourceFactory(customer=customer, is_paused=action == "resume")
+    Source.objects.update(next_due_at=timezone.now() + timedelta(days=1))
+
+    response = client_of(customer).post(f"{URL}/{source.public_id}/{action}", {"reason": "New firmware."})
+
+    assert response.status_code == 200, response.content
+    entries = AuditEntry.objects.filter(model="ingestion.source", action="changed")
+    assert [entry.reason for entry in entries] == ([] if action == "poll" else ["New firmware."])
+
+
+def test_an_action_on_a_source_refuses_a_body_that_is_not_understood(customer: Customer) -> None:
+    source = SourceFactory(customer=customer)
+    client = client_of(customer)
+
+    assert client.post(f"{URL}/{source.public_id}/pause", {"until": "2026-12-01"}).status_code == 400
+    assert client.post(f"{URL}/{source.public_id}/pause").status_code == 200
 
 
 def test_secrets_are_never_shown(admin: APIClient, customer: Customer) -> None:
