@@ -1,7 +1,7 @@
 """The admin of what belongs to people's accounts: second factors, connected accounts and sessions.
 
-All of it is created by its owner. Deleting is how the operator helps somebody who lost their phone, or ends a session;
-of whom, is decided as for changing their accounts.
+All of it is created by its owner. Deleting is how the operator helps somebody who lost their phone, or ends a session.
+Only those who may change an account may do that to its owner.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def may_administer(request: HttpRequest, user: User | None) -> bool:
 
 
 class OwnedAdmin(ReadOnlyAdmin[models.Model]):
-    """What people have created, which whoever may change their accounts can delete but neither create nor change."""
+    """What people have created. Those who may change their accounts can delete it, but neither create nor change it."""
 
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]
