@@ -57,13 +57,16 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Return the excursions and limits of a unit in the requested range as JSON; 400 for an invalid range."""
     scope = page_principal(request).scope
     unit = get_object_or_404(StorageUnit.objects.visible_to(scope).select_related("facility"), public_id=public_id)
+    now = timezone.now()
     try:
-        time_range = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now()).time_range
+        time_range = requested_range(request.GET, unit.pk, unit.facility.zone, now).time_range
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
     versions = versions_by_unit([unit.pk])[unit.pk]
     data = {
         "excursions": _excursions(scope, public_id, time_range),
+        # Ongoing excursions are known until then.
+        "until": milliseconds(min(time_range.end, now)),
         "limits": limits_of_periods(versions, time_range, unit.temperature_unit),
     }
     return HttpResponse(to_json(data), content_type="application/json")

@@ -73,7 +73,7 @@ const unitChart = (() => {
         ctx.globalAlpha = 1;
       };
       for (const [from, to] of series.gaps) shade(from, to, "--state-unknown-bg");
-      for (const { start, end, severity } of series.excursions) shade(start, end ?? series.end, `--chart-${severity}`, 0.2);
+      for (const { start, end, severity } of series.excursions) shade(start, end ?? series.until, `--chart-${severity}`, 0.2);
     },
     afterDatasetsDraw({ ctx, chartArea: { left, right, bottom }, scales: { x } }) {
       ctx.fillStyle = colour("--chart-critical");

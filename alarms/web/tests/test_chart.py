@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -84,6 +85,17 @@ class TestData:
         start, end = (each.timestamp() * 1000 for each in (past.started_at, past.ended_at))
         assert ended == {"start": start, "end": end, "severity": "critical"}
         assert [(period["warning"], period["critical"]) for period in data["limits"]] == [([3.0, 7.0], [0.0, 10.0])]
+
+    def test_an_ongoing_excursion_is_shown_until_now_in_a_range_that_ends_later(
+        self, viewer: Client, unit: StorageUnit
+    ) -> None:
+        now = timezone.now()
+        ExcursionFactory(storage_unit=unit, started_at=now - HOUR)
+        for end, until in ((now + 9 * HOUR, now), (now - HOUR / 2, now - HOUR / 2)):
+            query = {"start": (now - 2 * HOUR).isoformat(), "end": end.isoformat()}
+            with time_machine.travel(now, tick=False):
+                data = viewer.get(reverse("unit-excursions", args=[unit.public_id]), query).json()
+            assert data["until"] == milliseconds(until)
 
     def test_unknown_units_are_not_found_and_invalid_ranges_rejected(self, viewer: Client, unit: StorageUnit) -> None:
         assert viewer.get(reverse("unit-excursions", args=[StorageUnitFactory().public_id])).status_code == 404
