@@ -239,6 +239,11 @@ def _rejection(row_number: int, reason: Reason, message: str, raw: str, context:
     return ParsedBatch(readings=empty_readings(), rejected=[rejection], raw_row=lambda _: raw, row_context=context)
 
 
+def unit_of_file(file_name: str) -> str:
+    """Return the unit of the rows of a file that name none."""
+    return _uncompressed_name(file_name).stem.strip()
+
+
 def _uncompressed_name(file_name: str) -> PurePath:
     """Return a file's name without folders and without the suffix of its compression."""
     name = PurePath(file_name.replace("\\", "/")).name

@@ -1,7 +1,8 @@
 """Poll a place of files: load each new file once, oldest first, in a delivery of its own.
 
 A file is known by its key, size and time of modification; a changed one is read again. Its content is known by its
-hash, so that a file that was moved or sent again is not loaded again. A file that fails is logged as a failed delivery
+hash, so that a file that was moved or sent again is not loaded again, unless its name says that it is of another unit
+than an equal file beside it. A file that fails is logged as a failed delivery
 and tried again later, without holding up the others. A file that ends its worker several times is named in a failed
 delivery and left out until it changes, or until a person polls the source.
 """
@@ -10,9 +11,9 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import IO, cast
@@ -29,8 +30,8 @@ from core.leases import ClaimLost
 from ingestion.loading.load import LoadRequest, Parsing, load, log_failure
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import Delivery, IngestionType, Source, SourceFile
-from ingestion.parsing.parse import parse_body
-from ingestion.parsing.results import ParsedBatch, UnreadableBody
+from ingestion.parsing.parse import parse_body, unit_of_file
+from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.polling.claims import source_leases
 from ingestion.polling.fetch import FetchedBody, FetchFailure
 from ingestion.polling.files.folder import Folder
@@ -64,12 +65,15 @@ FILE_TYPES = frozenset({IngestionType.FOLDER, IngestionType.SFTP, IngestionType.
 class FilePoll(SourcePoll):
     """A poll of a folder, an SFTP server or a bucket."""
 
+    _listed: frozenset[str] = frozenset()
+
     def fetch_new(self) -> None:
         """Load the files that are new, oldest first."""
         place = parse_place(self.source.ingestion_type, self.source.request_url)
         with ExitStack() as stack:
             store = _store(self.source, place, stack)
             listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.key))
+            self._listed = frozenset(file.path for file in listed)
             new = self._new(listed)
             is_out_of_time = False
             for file in new:
@@ -121,15 +125,13 @@ class FilePoll(SourcePoll):
         load_request = self._request(file)
         self._begin_file(file)
         try:
-            with _downloaded(store, file) as (body, content_hash):
-                known = Delivery.objects.filter(source=self.source, content_hash=content_hash)
-                with source_leases.hold(self.claim) as source:
-                    if not known.exists():
-                        self._load_body(file, body, content_hash, load_request)
-                    self._note(file, state=SourceFile.State.LOADED, content_hash=content_hash, failures_in_a_row=0)
-                    if source.cursor_at is None or source.cursor_at < file.modified_at:
-                        source.cursor_at = file.modified_at
-                        source.save(update_fields=["cursor_at"])
+            with _downloaded(store, file) as (body, content_hash), source_leases.hold(self.claim) as source:
+                if not self._is_known(file, body, content_hash, load_request.received_at):
+                    self._load_body(file, body, content_hash, load_request)
+                self._note(file, state=SourceFile.State.LOADED, content_hash=content_hash, failures_in_a_row=0)
+                if source.cursor_at is None or source.cursor_at < file.modified_at:
+                    source.cursor_at = file.modified_at
+                    source.save(update_fields=["cursor_at"])
         except UnreadableBody as error:
             self._fail_file(file, load_request, error.reason.value, error.message)
         except FetchFailure as failure:
@@ -148,22 +150,37 @@ class FilePoll(SourcePoll):
             logger.exception("a file failed", path=file.key)
             self._fail_file(file, load_request, unexpected.reason, unexpected.message)
 
+    def _is_known(self, file: StoredFile, body: IO[bytes], content_hash: str, received_at: datetime) -> bool:
+        """Return whether the content has been loaded, from this file, one that was moved, or one of the same units."""
+        deliveries = Delivery.objects.filter(source=self.source, content_hash=content_hash)
+        paths = set(deliveries.values_list("source_url", flat=True))
+        if not paths:
+            return False
+        if file.path in paths or not paths <= self._listed:
+            return True
+        with closing(self._parsed(file, body, received_at)) as batches:
+            batch = next(batches)
+        return RowContext.from_text(batch.row_context).unit != unit_of_file(file.name)
+
+    def _parsed(self, file: StoredFile, body: IO[bytes], received_at: datetime) -> Generator[ParsedBatch, None, None]:
+        body.seek(0)
+        yield from parse_body(
+            body,
+            self.source.mapping,
+            file_name=file.name,
+            received_at=received_at,
+            default_unit=self.source.default_unit_code,
+            max_bytes=settings.SOURCE_MAX_BYTES,
+            max_rows=settings.SOURCE_MAX_ROWS,
+            is_other_customer=other_customer_test(self.source.customer),
+        )
+
     def _load_body(self, file: StoredFile, body: IO[bytes], content_hash: str, load_request: LoadRequest) -> None:
         is_timed_on_receipt = False
 
         def batches() -> Iterator[ParsedBatch]:
             nonlocal is_timed_on_receipt
-            body.seek(0)
-            for batch in parse_body(
-                body,
-                self.source.mapping,
-                file_name=file.name,
-                received_at=load_request.received_at,
-                default_unit=self.source.default_unit_code,
-                max_bytes=settings.SOURCE_MAX_BYTES,
-                max_rows=settings.SOURCE_MAX_ROWS,
-                is_other_customer=other_customer_test(self.source.customer),
-            ):
+            for batch in self._parsed(file, body, load_request.received_at):
                 is_timed_on_receipt |= bool((batch.readings["recorded_at"] == load_request.received_at).any())
                 yield batch
 

@@ -85,6 +85,36 @@ class TestFolder:
         write(folder, "G.csv", table(1, 2), minutes_ago=30)
         assert [counts(each)[0] for each in polled(source)] == [2]  # G is another unit than F
 
+    def test_equal_files_that_name_different_units_are_loaded_each(self, folder: Path, source: Source) -> None:
+        """Two freezers at the same temperature, each with a file that always holds its last reading."""
+        write(folder, "Freezer 1.csv", table(1))
+        write(folder, "Freezer 2.csv", table(1), minutes_ago=50)
+        polled(source)
+        write(folder, "Freezer 1.csv", table(2), minutes_ago=40)
+        polled(source)
+        write(folder, "Freezer 2.csv", table(2), minutes_ago=30)
+        polled(source)
+
+        assert sorted(Reading.objects.values_list("storage_unit__unit_code", "recorded_at__minute")) == [
+            ("Freezer 1", 1),
+            ("Freezer 1", 2),
+            ("Freezer 2", 1),
+            ("Freezer 2", 2),
+        ]
+
+    def test_equal_files_with_rejected_rows_of_different_units_are_loaded_each(
+        self, folder: Path, source: Source
+    ) -> None:
+        for unit in ("Freezer 1", "Freezer 2"):
+            write(folder, f"{unit}.csv", "time,temperature (°C)\n2026-11-23 10:00:00,ERR\n")
+        assert [counts(each) for each in polled(source)] == [(0, 0, 0, 1), (0, 0, 0, 1)]
+
+    def test_equal_files_of_the_same_units_are_loaded_once(self, folder: Path, source: Source) -> None:
+        rows = "unit_id,time,temperature (°C)\nF1,2026-11-23 10:00:00,4.5\n"
+        write(folder, "10h.csv", rows)
+        write(folder, "11h.csv", rows, minutes_ago=50)
+        assert [counts(each) for each in polled(source)] == [(1, 0, 0, 0)]
+
     def test_files_being_written_are_left(self, folder: Path, source: Source) -> None:
         write(folder, "F.csv.part", table(1))
         write(folder, ".F.csv", table(1))
