@@ -32,15 +32,18 @@ class Folder:
         try:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
-                    if entry.is_file(follow_symlinks=False):
-                        file = self._described(entry)
+                    if entry.is_file(follow_symlinks=False) and (file := self._described(entry)):
                         self._names[file.key] = entry.name
                         yield file
         except OSError as error:
             raise _not_readable("The folder", error) from error
 
-    def _described(self, entry: os.DirEntry[str]) -> StoredFile:
-        status = entry.stat(follow_symlinks=False)
+    def _described(self, entry: os.DirEntry[str]) -> StoredFile | None:
+        """Return the file, None if it has been removed or renamed since the folder was read."""
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return None
         modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
         return file_in_folder(str(self._folder), os.fsencode(entry.name), status.st_size, modified_at)
 

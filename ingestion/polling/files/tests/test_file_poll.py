@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,25 @@ class TestFolder:
         assert polled(source) == []
 
         assert len(polled(source)) == 1  # G has settled
+
+    def test_a_file_that_is_removed_while_the_folder_is_listed_holds_up_no_other(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its sender renames it, for example, once it is complete."""
+        removed = write(folder, "A.csv.part", table(1))
+        write(folder, "B.csv", table(2))
+        scandir = os.scandir
+
+        @contextmanager
+        def list_and_remove(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+            with scandir(path) as entries:
+                listed = list(entries)
+            removed.unlink()
+            yield iter(listed)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.scandir", list_and_remove)
+            assert [counts(each) for each in polled(source)] == [(1, 0, 0, 0)]
 
     def test_a_failed_file_is_logged_tried_again_and_holds_up_no_other(self, folder: Path, source: Source) -> None:
         write(folder, "A.csv", "%PDF-1.4")
