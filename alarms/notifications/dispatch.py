@@ -59,7 +59,7 @@ def build_message(
 ) -> Message:
     """Return an unsaved message. `sequence` is the number of a reminder, 0 for other messages."""
     alarm = event.alarm
-    # Messages are claimed by the database's clock: one of a process whose clock is ahead would wait for that.
+    # Messages are claimed by the database's clock: one by a clock that is ahead would have to wait.
     due_at = min(at, clock.database_now())
     message = Message(
         channel=channel,

@@ -77,7 +77,7 @@ def soft_limit() -> Iterator[signal.Signals]:
     signal.signal(signal.SIGUSR1, previous)
 
 
-def test_a_server_that_hangs_does_not_outlast_the_worker_whose_time_is_up(
+def test_a_server_that_hangs_does_not_outlast_the_time_limit_of_a_worker(
     inbox: MailReceiver, soft_limit: signal.Signals
 ) -> None:
     worker = threading.main_thread().ident
