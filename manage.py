@@ -6,12 +6,16 @@ import signal
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from temperature_site.conf.environment import require_valid_settings
 
 
 def run() -> None:
-    """Run a command, whose name may be written with hyphens; end quietly if the reader of its output has gone."""
+    """Run a command, whose name may be written with hyphens, and end without a traceback if the cause is outside.
+
+    Quietly, if the reader of its output has gone or at Ctrl+C; with a sentence, if the database cannot be used.
+    """
     name = "".join(sys.argv[1:2])
     sys.argv[1:2] = [name if name.startswith("-") else name.replace("-", "_")] if name else []
     try:
@@ -21,6 +25,12 @@ def run() -> None:
         # What is still buffered must not fail again while the interpreter exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except OperationalError as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"The database cannot be used: {str(error).strip()}")
 
 
 if __name__ == "__main__":
