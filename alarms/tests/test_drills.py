@@ -146,6 +146,9 @@ def test_the_command_waits_and_reports(
 def test_the_command_reports_errors(customer: Customer) -> None:
     with pytest.raises(CommandError, match="There is no customer"):
         call_command("drill", "NOBODY")
+    for seconds in ("nan", "-1"):
+        with pytest.raises(CommandError, match="--seconds must not be negative"):
+            call_command("drill", customer.customer_code, "--seconds", seconds)
     with pytest.raises(CommandError, match="no rule notifies anyone"):
         call_command("drill", customer.customer_code, "--seconds", "0")
     with pytest.raises(CommandError, match="already running"):

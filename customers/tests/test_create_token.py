@@ -73,6 +73,8 @@ def test_an_ambiguous_unit_code_requires_the_facility(customer: Customer) -> Non
         (["A", "x", "--permission=read", "--unit=theirs"], "A has no storage unit theirs."),
         (["A", "x", "--permission=read", "--expires=soon"], "is not a time such as"),
         (["A", "x", "--permission=read", "--expires=2020-01-01"], "expired already"),
+        (["A", "x", "--permission=read", "--expires=9999-12-31T23:59:59-23:00"], "is no date in UTC"),
+        (["A", "x", "--permission=read", "--days=3000000"], "--days must be at most 36,500"),
         (["A", "x", "--permission=read", "--days=0"], "is not a whole number above 0"),
         (["A", "x", "--permission=read", "--days=1", "--expires=2100-01-01"], "not allowed with"),
         (["A", "x" * 201, "--permission=read"], "at most 200 characters"),

@@ -95,6 +95,13 @@ def test_the_command_applies_a_critical_delay(unit: StorageUnit) -> None:
         (["A/fridge", "--high", "1"], "must increase"),
         (["A/fridge", "--delay", "soon"], "not a duration"),
         (["A/fridge", "--high", "warm"], "neither a temperature"),
+        (["A/fridge", "--high", "nan"], "neither a temperature"),
+        (["A/fridge", "--low-critical=-500"], "neither a temperature"),
+        (["A/fridge", "--delay", "999999999d"], "longer than 30 days"),
+        (["A/fridge", "--clearing-margin", "nan"], "number of kelvin from 0 to 50"),
+        (["A/fridge", "--clearing-margin=-3"], "number of kelvin from 0 to 50"),
+        (["A/fridge", "--high", "9", "--days", "3000000"], "--days must be from 1 to 3,650"),
+        (["A/fridge", "--high", "9", "--days", "0"], "--days must be from 1 to 3,650"),
     ],
 )
 def test_the_command_reports_invalid_arguments(arguments: list[str], message: str) -> None:

@@ -30,6 +30,8 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: object, **options: Any) -> None:
+        if not options["seconds"] >= 0:
+            raise CommandError("--seconds must not be negative.")
         customer = Customer.objects.filter(customer_code=options["customer"]).first()
         if customer is None:
             raise CommandError(f"There is no customer {options['customer']}; `status` lists all.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,6 +17,7 @@ from django.utils import timezone
 from typing_extensions import override
 
 from alarms.excursions.what_if import LimitOrderError, ReplayedAlarm, replay_limits
+from alarms.models.limits import ABSOLUTE_ZERO_C, HOTTEST_C, MAX_DELAY_SECONDS
 from customers.models import StorageUnit
 from readings.units.formatting import temperature_text
 
@@ -26,6 +28,11 @@ TEMPERATURES = {
     "high": "high_warning_c",
     "high_critical": "high_critical_c",
 }
+
+# As of the fields of limits.
+MAX_MARGIN_K = 50.0
+# Longer than any readings are kept in the database.
+MOST_DAYS = 3_650
 
 DELAYS = {
     "delay": ("high_delay_seconds", "low_delay_seconds"),
@@ -47,12 +54,14 @@ class Command(BaseCommand):
             )
         parser.add_argument("--delay", type=seconds, metavar="TIME", help="warning delay, such as 900s, 45m or 10h")
         parser.add_argument("--critical-delay", type=seconds, metavar="TIME")
-        parser.add_argument("--clearing-margin", type=float, metavar="K")
+        parser.add_argument("--clearing-margin", type=margin, metavar="K")
         parser.add_argument("--clearing-delay", type=seconds, metavar="TIME")
         parser.add_argument("--days", type=int, default=90)
 
     @override
     def handle(self, *args: object, **options: Any) -> None:
+        if not 1 <= options["days"] <= MOST_DAYS:
+            raise CommandError(f"--days must be from 1 to {MOST_DAYS:,}.")
         unit = unit_named(options["unit"])
         try:
             found = replay_limits(unit, changes_in(options), timezone.now(), timedelta(days=options["days"]))
@@ -112,20 +121,38 @@ def unit_named(name: str) -> StorageUnit:
 
 def seconds(text: str) -> int:
     """Parse a duration such as 900s, 45m, 10h or 1d; return seconds."""
-    match = re.fullmatch(r"(\d+)([smhd])", text)
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 900s, 45m or 10h")
-    return int(match[1]) * SECONDS[match[2]]
+    number = int(match[1]) * SECONDS[match[2]]
+    if number > MAX_DELAY_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than {MAX_DELAY_SECONDS // SECONDS['d']} days")
+    return number
 
 
 def temperature(text: str) -> float | str:
     """Parse a temperature in °C, or “none”."""
     if text == "none":
         return text
+    number = _number(text)
+    if not ABSOLUTE_ZERO_C <= number <= HOTTEST_C:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a temperature in °C nor “none”")
+    return number
+
+
+def margin(text: str) -> float:
+    """Parse a difference of temperatures in kelvin."""
+    number = _number(text)
+    if not 0 <= number <= MAX_MARGIN_K:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of kelvin from 0 to {MAX_MARGIN_K:g}")
+    return number
+
+
+def _number(text: str) -> float:
     try:
         return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a temperature in °C nor “none”") from error
+    except ValueError:
+        return math.nan
 
 
 def line(alarm: ReplayedAlarm, unit: StorageUnit, zone: ZoneInfo) -> str:

@@ -14,6 +14,9 @@ from typing_extensions import override
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
 
+# So long after now there still is a date.
+MOST_DAYS = 36_500
+
 
 class Command(BaseCommand):
     """`manage.py create_token CUSTOMER NAME --permission read`."""
@@ -47,6 +50,8 @@ class Command(BaseCommand):
             raise CommandError(f"There is no customer {options['customer']}.") from error
         expires_at = options["expires"]
         if options["days"]:
+            if options["days"] > MOST_DAYS:
+                raise CommandError(f"--days must be at most {MOST_DAYS:,}; without it the token never expires.")
             expires_at = timezone.now() + timedelta(days=options["days"])
         if expires_at and expires_at <= timezone.now():
             raise CommandError("The token would have expired already.")
@@ -87,7 +92,11 @@ def instant(text: str) -> datetime:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
         raise ArgumentTypeError(f"“{text}” is not a time such as 2027-01-31 or 2027-01-31T12:00:00+01:00") from error
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    known = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    try:
+        return known.astimezone(UTC)
+    except OverflowError as error:
+        raise ArgumentTypeError(f"“{text}” is no date in UTC") from error
 
 
 def positive(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,6 +16,9 @@ from readings.storage.archive.state import ArchiveError, archived_months
 from readings.storage.archive.verification import damaged_files
 from readings.storage.partitions import month_of
 
+# No reading is earlier, and none is stored so far ahead.
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
 
 class Command(BaseCommand):
     """Archives the months that are older than data_retention_days, or the given one."""
@@ -24,7 +27,7 @@ class Command(BaseCommand):
 
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--month", type=month_of, help="Archive this month, such as 2024-03, whatever its age.")
+        parser.add_argument("--month", type=month, help="Archive this month, such as 2024-03, whatever its age.")
         parser.add_argument("--list", action="store_true", help="List the archived months and those that are due.")
         parser.add_argument("--verify", action="store_true", help="Compare every file with its recorded hash.")
 
@@ -74,6 +77,17 @@ class Command(BaseCommand):
         if problems:
             raise CommandError(f"{len(problems):,} files of the archive cannot be used.", returncode=1)
         self.stdout.write("Every file of the archive is as it was written.")
+
+
+def month(text: str) -> date:
+    """Parse a month that may have readings, such as 2024-03. Raise ArgumentTypeError."""
+    try:
+        parsed = month_of(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"“{text}” is not a month such as 2024-03") from error
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise ArgumentTypeError(f"“{text}” is not a month of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return parsed
 
 
 def _text(outcome: Outcome) -> str:

@@ -8,9 +8,12 @@ from datetime import date, timedelta
 from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
+from readings.management.commands.archive_readings import month
 from readings.storage.archive.restoring import KEPT_FOR, restore_month
 from readings.storage.archive.state import ArchiveError
-from readings.storage.partitions import month_of
+
+# So long after now there still is a date.
+MOST_DAYS = 36_500
 
 
 class Command(BaseCommand):
@@ -20,15 +23,15 @@ class Command(BaseCommand):
 
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("month", type=month_of, help="The month, such as 2024-03.")
+        parser.add_argument("month", type=month, help="The month, such as 2024-03.")
         parser.add_argument(
-            "--days", type=int, default=KEPT_FOR.days, help="It is not archived again before so many days (7)."
+            "--days", type=int, default=KEPT_FOR.days, help="It is not archived again for this many days (7)."
         )
 
     @override
     def handle(self, *args: object, month: date, days: int, **options: object) -> None:
-        if days < 0:
-            raise CommandError("--days must not be negative.")
+        if not 0 <= days <= MOST_DAYS:
+            raise CommandError(f"--days must be from 0 to {MOST_DAYS:,}.")
         try:
             count = restore_month(month, timedelta(days=days))
         except ArchiveError as error:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -121,3 +122,20 @@ def test_the_admin_lists_archived_months_with_the_files_that_count(sensors: list
     assert 'class="badge badge-good" title="">archived<' in listed
     assert file.name in page
     assert file.sha256 in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["archive_readings", "--month=9999-12"], "“9999-12” is not a month of the years 2000 to 2100"),
+        (["archive_readings", "--month=0001-01"], "“0001-01” is not a month of the years 2000 to 2100"),
+        (["archive_readings", "--month=2024-13"], "“2024-13” is not a month such as 2024-03"),
+        (["restore_readings", "9999-12"], "“9999-12” is not a month of the years 2000 to 2100"),
+        (["restore_readings", "2024-03", "--days=3000000"], "--days must be from 0 to 36,500"),
+        (["restore_readings", "2024-03", "--days=-1"], "--days must be from 0 to 36,500"),
+    ],
+)
+def test_the_commands_name_months_and_days_that_do_not_exist(arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        call_command(*arguments)
+    assert not ArchivedMonth.objects.exists()
