@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.test import Client
@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
-from customers.models import Customer, StorageUnit
+from customers.models import Customer, Facility, StorageUnit
 from tests.alarm_factories import LimitProfileFactory, MaintenanceWindowFactory
 from tests.factories import FacilityFactory, MembershipFactory, SensorFactory, StaffFactory, StorageUnitFactory
 from tests.responses import PageResponse
@@ -189,6 +189,22 @@ class TestMaintenance:
         assert (window.customer, window.storage_unit) == (customer, unit)
         assert window.created_by is not None
         assert window.created_by.get_username() == "manager"
+
+    def test_a_time_that_occurs_twice_or_never_is_explained(
+        self, manager: Client, customer: Customer, unit: StorageUnit
+    ) -> None:
+        Facility.objects.update(time_zone="Europe/Berlin")
+        page = manager.get(maintenance_url(customer)).content.decode()
+        assert "A time that occurs twice, when summer time ends, means the first; one that is skipped" in page
+
+        twice = {"starts_at": "2027-10-31T02:30", "ends_at": "2027-10-31T04:00"}
+        never = {"starts_at": "2027-03-28T02:30", "ends_at": "2027-03-28T04:00"}
+        for times in (twice, never):
+            self.enter(manager, customer, storage_unit=unit.pk, **times)
+        starts = MaintenanceWindow.objects.order_by("-starts_at").values_list("starts_at", flat=True)
+        assert [f"{start.astimezone(UTC):%H:%M}" for start in starts] == ["00:30", "01:30"]
+        listed = manager.get(maintenance_url(customer)).content.decode()
+        assert "28 Mar 2027 03:30" in listed
 
     def test_a_window_of_the_whole_customer_is_in_utc(self, manager: Client, customer: Customer) -> None:
         self.enter(manager, customer, is_for_customer="on")
