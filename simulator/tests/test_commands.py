@@ -150,6 +150,8 @@ def test_generated_data_is_the_same_each_time(tmp_path: Path) -> None:
         (["generate_data", "--hours", "0"], "--hours must be"),
         (["generate_data", "--hours", "nan"], "--hours must be"),
         (["generate_data", "--rows", "0"], "--rows must be"),
+        (["generate_data", "--rows", "99999999999999999999"], "before the first year"),
+        (["generate_data", "--to", "0001-01-01"], "before the first year"),
         (["sample_data", "--count", "0"], "--count must be"),
         (["sample_data", "--customers", "TEST"], "no customer TEST"),
         (["generate_csv", "missing.json"], "missing.json"),

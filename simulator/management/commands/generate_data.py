@@ -50,7 +50,10 @@ class Command(BaseCommand):
         simulation = Simulation(chosen_fleet(options), seed=options["seed"], clock=SetClock(end))
         customers = list(simulation.customers.values())
         end_us = microseconds_of(end)
-        start_us = microseconds_of(_start(options, end, customers))
+        try:
+            start_us = microseconds_of(_start(options, end, customers))
+        except OverflowError as error:
+            raise CommandError("the period starts before the first year") from error
         writers = _writers(options)
         windows = [served.window(start_us, end_us) for served in customers]
         expected = sum(
