@@ -204,9 +204,7 @@ class SourceAdmin(VersionedAdmin[Source]):
         """Save only the changed fields, because a poll may be moving the cursor at the same time."""
         if change:
             obj.save(update_fields=[*form.changed_data, "updated_at"])
-            if {"interval_seconds", "url"} & set(form.changed_data):
-                # A shorter interval must not wait for the next slot of the longer one.
-                claims.poll_now(Source.objects.filter(pk=obj.pk))
+            claims.apply_changes(obj, form.changed_data)
         else:
             obj.save()
 

@@ -47,9 +47,6 @@ from readings.api import profiles
 if TYPE_CHECKING:
     from ingestion.selectors import StatefulSource
 
-# A change of one of these is applied at once, not at the next slot of the former schedule.
-_RESCHEDULING = {"url", "interval_seconds", "credentials_kind", "credentials_name", "credentials_secret"}
-
 
 def _representation(source: Source) -> Values:
     sources = with_state(Source.objects.filter(pk=source.pk), timezone.now()).select_related("customer")
@@ -108,8 +105,7 @@ class SourceDetail(VersionedView[Source]):
         source = get_addressed(Source, request, public_id, "customer")
         with self.changing(request, source) as serializer:
             serializer.save()
-            if _RESCHEDULING & serializer.validated_data.keys():
-                claims.poll_now(Source.objects.filter(pk=source.pk))
+            claims.apply_changes(source, serializer.validated_data.keys())
         source.refresh_from_db()
         return self.versioned(source, _representation(source))
 

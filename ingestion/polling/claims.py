@@ -10,6 +10,7 @@ for whole k. The offset is a fraction of the interval that depends only on the s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
@@ -23,6 +24,7 @@ from ingestion.models import Source, SourceFile
 CLAIMS_PER_TICK = 1_000
 # Sources that failed or took this long are polled through a queue of their own.
 SLOW_SECONDS = 5.0
+_APPLIED_AT_ONCE = {"url", "interval_seconds", "credentials_kind", "credentials_name", "credentials_secret"}
 
 source_leases = LeasedTable(
     model=Source,
@@ -57,6 +59,15 @@ def poll_now(sources: QuerySet[Source]) -> int:
     polled = sources.filter(is_paused=False).exclude(url="")
     _let_left_files_be_read(polled)
     return polled.update(next_due_at=clock.database_now(), polls_begun=0)
+
+
+def apply_changes(source: Source, changed: Collection[str]) -> None:
+    """Make a changed source due at once if it fails, or if it must not wait for its next slot with the former settings.
+
+    What was changed may be what fixes a failing source, whatever it is.
+    """
+    if source.failures_in_a_row or not _APPLIED_AT_ONCE.isdisjoint(changed):
+        poll_now(Source.objects.filter(pk=source.pk))
 
 
 def _let_left_files_be_read(sources: QuerySet[Source]) -> None:

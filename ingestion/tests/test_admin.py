@@ -150,6 +150,12 @@ class TestSources:
         staff.post(url, self.typed(staff.get(url), credentials_secret="abracadabra"))
         assert Source.objects.get().credentials_secret.reveal() == "abracadabra"
 
+    def test_a_change_of_a_failing_source_is_applied_at_once(self, staff: Client) -> None:
+        source = SourceFactory(failures_in_a_row=9, next_due_at=timezone.now() + timedelta(hours=1))
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+        staff.post(url, self.typed(staff.get(url), unit_field="room"))
+        assert Source.objects.get().next_due_at <= timezone.now()
+
     def test_invalid_credentials_are_rejected(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
         response = staff.post(url, self.typed(staff.get(url), credentials_kind="header", credentials_name="Host"))

@@ -190,6 +190,21 @@ def test_a_failed_trial_says_why(admin: APIClient, customer: Customer, serve: Ca
     assert result["response_excerpt"] == "Wrong key ***"
 
 
+def test_any_change_of_a_failing_source_is_applied_at_once(customer: Customer) -> None:
+    """It may be what fixes the source, which must not wait for the end of its back-off."""
+    failing = SourceFactory(customer=customer, failures_in_a_row=9)
+    healthy = SourceFactory(customer=customer)
+    Source.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
+    manager = client_of(customer, permissions=["manage"])
+
+    for source in (failing, healthy):
+        changes = {"mapping": {"unit_field": "room"}, "request": {"headers": ["X-Key: 1"]}}
+        assert manager.patch(f"{URL}/{source.public_id}", changes).status_code == 200
+        source.refresh_from_db()
+
+    assert failing.next_due_at <= timezone.now() < healthy.next_due_at
+
+
 def test_a_source_is_paused_resumed_and_polled_now(customer: Customer) -> None:
     source = SourceFactory(customer=customer)
     Source.objects.update(next_due_at=timezone.now() + timedelta(days=1))
