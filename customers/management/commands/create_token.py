@@ -14,7 +14,7 @@ from typing_extensions import override
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
 
-# So long after now there still is a date.
+# Python's dates reach further ahead than this.
 MOST_DAYS = 36_500
 
 

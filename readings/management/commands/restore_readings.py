@@ -12,7 +12,7 @@ from readings.management.commands.archive_readings import month
 from readings.storage.archive.restoring import KEPT_FOR, restore_month
 from readings.storage.archive.state import ArchiveError
 
-# So long after now there still is a date.
+# Python's dates reach further ahead than this.
 MOST_DAYS = 36_500
 
 
