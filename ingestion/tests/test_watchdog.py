@@ -16,7 +16,6 @@ from alarms.watchdogs import source_down
 from customers.models import Sensor
 from ingestion.loading.registration import link_units
 from ingestion.models import Source
-from ingestion.polling.claims import poll_now, resume
 from ingestion.watchdog import run_watchdogs
 from readings.models import LatestReading, Reading, SensorClock
 from readings.storage.reading_batch import ReadingRow
@@ -231,27 +230,6 @@ def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeed
     run_watchdogs(now + 5 * MINUTE)
     alarm.refresh_from_db()
     assert alarm.state == "closed"
-
-
-def test_a_source_that_was_resumed_is_polled_before_it_counts_as_down(
-    sensor: Sensor, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So is one with a new URL or a shorter interval: its last success is long ago although nothing is wrong."""
-    source = source_of(sensor, now, is_paused=True)
-    resumed_at = now + timedelta(days=1)
-    monkeypatch.setattr("core.db.clock.database_now", lambda: resumed_at)
-    resume(Source.objects.filter(pk=source.pk))
-
-    run_watchdogs(resumed_at + timedelta(seconds=5))
-    assert not Alarm.objects.filter(kind="source_down").exists()
-
-    run_watchdogs(resumed_at + timedelta(seconds=61))
-    down = Alarm.objects.get(kind="source_down")
-
-    poll_now(Source.objects.filter(pk=source.pk))
-    run_watchdogs(resumed_at + timedelta(seconds=5))
-    down.refresh_from_db()
-    assert down.state == "open"  # until a poll succeeds
 
 
 def test_a_source_that_is_down_inhibits_the_alarms_of_its_units(sensor: Sensor, now: datetime) -> None:
