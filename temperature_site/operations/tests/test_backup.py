@@ -10,8 +10,10 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import psycopg2
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -133,3 +135,19 @@ def test_a_program_that_is_too_old_for_the_server_is_not_used() -> None:
     assert find_program("pg_dump", 160_000).is_file()
     with pytest.raises(ProgramError, match="pg_dump 99 is needed"):
         find_program("pg_dump", 990_000)
+
+
+def test_of_several_hosts_a_backup_is_of_the_one_that_the_system_uses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without the attribute it would be of the first, which is a replica after a failover, or lags."""
+    program = find_program("pg_dump", 160_000)
+    # What the tests' server is not, as a replica is not `read-write`.
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "target_session_attrs", "read-only")
+
+    database = current_database()
+
+    with pytest.raises(psycopg2.OperationalError, match="session is not read-only"):
+        database.connect()
+    with pytest.raises(ProgramError, match="session is not read-only"):
+        database.run(program, ["--schema-only", f"--file={tmp_path / 'dump'}"])
