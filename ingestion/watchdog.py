@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from alarms.lifecycle.transitions import close_cleared
+from alarms.lifecycle.transitions import close_cleared, close_of_inactive_customers
 from alarms.models import Alarm
 from alarms.watchdogs.missing_data import update_missing_data_alarms
 from alarms.watchdogs.sensor_faults import update_sensor_fault_alarms
@@ -61,6 +61,7 @@ def run_watchdogs(now: datetime | None = None) -> bool:
     isolated(lambda: _update_missing_data_alarms(failing, now), "updating alarms for missing data")
     isolated(lambda: update_sensor_fault_alarms(now), "updating alarms of sensor faults")
     isolated(lambda: close_cleared(now), "closing cleared alarms")
+    isolated(lambda: close_of_inactive_customers(now), "closing alarms of inactive customers")
     return True
 
 

@@ -115,7 +115,9 @@ def _update_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live
         open_alarm(alarm, excursion.last_outside_at, now)
         return
     # One that was closed is reopened also if the excursion first continued with readings from long ago.
-    if is_active and is_live and (had_ended is not None or alarm.state == Alarm.State.CLOSED):
+    may_reopen = had_ended is not None or alarm.state == Alarm.State.CLOSED
+    # Windows of mean kinetic temperature go on after the last reading.
+    if is_active and is_live and may_reopen and alarm.customer.is_active:
         reopen(alarm, excursion.last_outside_at)
     elif _mirrored(alarm) != before:
         alarm.save(update_fields=_MIRRORED)

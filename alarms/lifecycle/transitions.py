@@ -139,3 +139,27 @@ def close_cleared(now: datetime | None = None) -> int:
         state__in=[Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED], excursion__clears_at__lte=now
     ).select_for_update(of=("self",), no_key=True, skip_locked=True)
     return each_isolated(cleared, lambda alarm: close_automatically(alarm, now), "closing an alarm")
+
+
+def close_of_inactive_customers(now: datetime) -> int:
+    """Close the alarms of excursions that nothing would end, as no readings arrive; return their number.
+
+    Their ends remain unknown. If the customer becomes active and an excursion goes on, its alarm is reopened.
+    """
+    unended = (
+        Alarm.objects.filter(customer__is_active=False, excursion__ended_at=None)
+        .exclude(excursion=None)
+        .exclude(state=Alarm.State.CLOSED)
+        .select_for_update(of=("self",), no_key=True, skip_locked=True)
+    )
+    return each_isolated(unended, lambda alarm: _close_unended(alarm, now), "closing an alarm of an inactive customer")
+
+
+def _close_unended(alarm: Alarm, now: datetime) -> None:
+    if alarm.state == Alarm.State.PENDING:
+        alarm.delete()
+        return
+    alarm.state, alarm.closed_at = Alarm.State.CLOSED, now
+    alarm.save(update_fields=["state", "closed_at"])
+    text = "The customer is inactive. When the excursion ended is not known."
+    record_event(alarm, AlarmEvent.Kind.CLOSED, now, text=text)

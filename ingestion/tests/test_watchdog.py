@@ -19,6 +19,7 @@ from ingestion.models import Source
 from ingestion.watchdog import run_watchdogs
 from readings.models import LatestReading, Reading, SensorClock
 from readings.storage.reading_batch import ReadingRow
+from tests.alarm_factories import AlarmFactory
 from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
@@ -310,13 +311,14 @@ def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor: S
     assert alarm.state == "closed"
 
 
-def test_the_alarm_of_a_faulty_sensor_ends_with_its_customer(sensor: Sensor, now: datetime) -> None:
+def test_alarms_of_a_faulty_sensor_and_of_an_excursion_end_with_their_customer(sensor: Sensor, now: datetime) -> None:
     """As those of missing data, clocks and sources do: nothing is monitored any more."""
     for minutes in range(5):
         read(sensor, now + minutes * MINUTE, None)
     run_watchdogs(now + 5 * MINUTE)
     alarm = Alarm.objects.get()
     assert (alarm.kind, alarm.state) == ("sensor_fault", "open")
+    excursion_alarm = AlarmFactory(storage_unit=sensor.storage_unit)
     customer = sensor.storage_unit.facility.customer
     customer.is_active = False
     customer.save()
@@ -325,6 +327,8 @@ def test_the_alarm_of_a_faulty_sensor_ends_with_its_customer(sensor: Sensor, now
 
     alarm.refresh_from_db()
     assert (alarm.state, alarm.ended_at) == ("closed", now + 6 * MINUTE)
+    excursion_alarm.refresh_from_db()
+    assert (excursion_alarm.state, excursion_alarm.ended_at) == ("closed", None)
 
 
 def test_late_faults_open_no_alarm(sensor: Sensor, now: datetime) -> None:

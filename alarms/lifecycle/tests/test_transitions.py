@@ -6,10 +6,10 @@ import pytest
 
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.lifecycle.actions import ActionNotAllowed, acknowledge, close, comment
-from alarms.lifecycle.transitions import close_cleared
+from alarms.lifecycle.transitions import close_cleared, close_of_inactive_customers
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.tests.evaluation import at, load
-from customers.models import StorageUnit
+from customers.models import Customer, StorageUnit
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +81,47 @@ def test_it_closes_automatically_when_the_clearing_delay_is_over(unit: StorageUn
     alarm.refresh_from_db()
     assert (alarm.state, alarm.closed_at, alarm.closed_by) == ("closed", at(45), "")
     assert event_kinds(alarm) == ["opened", "ended", "closed"]
+
+
+def test_the_alarm_of_an_inactive_customer_is_closed_until_the_excursion_goes_on(unit: StorageUnit) -> None:
+    """No reading would end it while the customer is inactive."""
+    customer = unit.facility.customer
+    read(unit, (5, 9), (25, 9))
+    set_active(customer, is_active=False)
+    assert close_of_inactive_customers(at(30)) == 1
+
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.closed_at, alarm.ended_at) == ("closed", at(30), None)
+    assert event_kinds(alarm) == ["opened", "closed"]
+    assert close_of_inactive_customers(at(31)) == 0
+
+    read(unit, (35, 9))
+    alarm.refresh_from_db()
+    assert alarm.state == "closed"
+
+    set_active(customer, is_active=True)
+    read(unit, (40, 9))
+    alarm.refresh_from_db()
+    assert (alarm.state, alarm.closed_at) == ("open", None)
+    assert event_kinds(alarm) == ["opened", "closed", "reopened"]
+
+
+def test_a_pending_alarm_of_an_inactive_customer_is_discarded(unit: StorageUnit) -> None:
+    read(unit, (5, 9))
+    set_active(unit.facility.customer, is_active=False)
+    close_of_inactive_customers(at(10))
+    assert not Alarm.objects.exists()
+
+
+def test_alarms_of_active_customers_stay_open(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (25, 9))
+    assert close_of_inactive_customers(at(30)) == 0
+    assert Alarm.objects.get().state == "open"
+
+
+def set_active(customer: Customer, *, is_active: bool) -> None:
+    customer.is_active = is_active
+    customer.save()
 
 
 def test_it_is_reopened_when_the_excursion_returns_within_the_clearing_delay(unit: StorageUnit) -> None:
