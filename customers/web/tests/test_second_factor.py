@@ -228,7 +228,7 @@ def test_a_passkey_is_registered_if_its_signatures_can_be_checked(
     flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.UV | AuthenticatorData.FLAG.AT
     stored = AuthenticatorData.create(sha256(b"testserver").digest(), flags, 0, known)
     challenge = client.session["mfa.webauthn.state"]["challenge"]
-    answer = registration(AttestationObject.create("none", stored, {}), challenge=challenge)
+    answer = registration(AttestationObject.create("none", stored, {}), "https://testserver", challenge)
 
     response = client.post(reverse("mfa_add_webauthn"), {"name": "Key", "credential": answer})
 

@@ -142,6 +142,7 @@ def test_of_several_hosts_a_backup_is_of_the_one_that_the_system_uses(
 ) -> None:
     """Without the attribute it would be of the first, which is a replica after a failover, or lags."""
     program = find_program("pg_dump", 160_000)
+    connection.ensure_connection()
     # What the tests' server is not, as a replica is not `read-write`.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "target_session_attrs", "read-only")
 
