@@ -19,7 +19,7 @@ from django.db.models.functions import TruncMonth
 
 from core.db.prepared import Parameters
 from readings.models import LateReadings, ReadingRevision
-from readings.storage.archive.reading import archived_rows, recall
+from readings.storage.archive.reading import archived_parts, recall
 from readings.storage.closing import closes_at, start_of
 from readings.storage.reading_batch import instant_of, microseconds_of
 from seals.contents import BlockKey, SealedReading
@@ -133,10 +133,18 @@ def _recall_late(unit_ids: Sequence[int], arrived_from: datetime, closed_at: dat
 
 
 def archived_readings(unit_id: int, first: datetime, last: datetime) -> Iterator[SealedReading]:
-    """Yield what only files hold of a unit between these instants, both included, in order of time and sensor."""
-    for rows in archived_rows(unit_id, first, last):
-        columns = rows.with_columns(pl.col("recorded_at", "created_at").to_physical()).select(FILE_COLUMNS)
-        yield from map(SealedReading._make, columns.iter_rows())
+    """Yield what only files hold of a unit between these instants, both included, in order of time and sensor.
+
+    Raise ArchiveUnavailable.
+    """
+    for _, rows in archived_parts(unit_id, first, last):
+        yield from readings_of(rows())
+
+
+def readings_of(rows: pl.DataFrame) -> Iterator[SealedReading]:
+    """Yield the rows of a file of the archive as readings."""
+    columns = rows.with_columns(pl.col("recorded_at", "created_at").to_physical()).select(FILE_COLUMNS)
+    yield from map(SealedReading._make, columns.iter_rows())
 
 
 def sealed_readings(key: BlockKey, closed_at: datetime) -> list[SealedReading]:

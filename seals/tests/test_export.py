@@ -15,9 +15,12 @@ from zipfile import ZipFile
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from pytest_django import Settings
 
 from customers.models import Customer
+from readings.archive_models import ArchiveFile
 from readings.models import ReadingRevision
+from readings.storage.archive.archiving import archive_month
 from readings.storage.closing import closes_at, start_of
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, seal_until, store_in_time
@@ -134,6 +137,21 @@ def test_roots_of_a_former_code_belong_to_the_customer(customer: Customer, tmp_p
     call_command("export_seals", "RENAMED", str(path), stdout=StringIO())
 
     assert check(path, roots)[0] == []
+
+
+def test_an_export_without_a_file_of_the_archive_says_which_is_missing(
+    customer: Customer, settings: Settings, tmp_path: Path
+) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = settings.STORAGES | {"archive": folder}
+    archive_month(DAY)
+    (file,) = ArchiveFile.objects.all()
+    (tmp_path / file.name).unlink()
+
+    with pytest.raises(CommandError, match=f"{file.name} of the archive of readings is missing. Copy it back"):
+        call_command("export_seals", customer.customer_code, str(tmp_path / "part.zip"), stdout=StringIO())
+
+    assert not (tmp_path / "part.zip").exists()
 
 
 def test_a_part_of_the_days_can_be_exported(customer: Customer, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from readings.archive_models import ArchiveFile
 from readings.models import FutureReading, LateReadings, Reading, ReadingRevision
 from readings.storage.archive import files
 from readings.storage.archive.archiving import archive_month
+from readings.storage.archive.reading import recall
 from readings.storage.closing import closes_at, start_of
 from readings.storage.future_readings import store_due
 from readings.storage.revisions import NewMeasurement, replace_measurement, withdraw
@@ -27,7 +28,7 @@ from readings.storage.store import StoredSpan
 from seals.models import DaySeal, ReadingBlock
 from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, findings_of, seal_until, store_in_time
 from seals.verification.findings import Change, Finding
-from tests.factories import StorageUnitFactory, sensor_of, store_readings
+from tests.factories import CustomerFactory, StorageUnitFactory, sensor_of, store_readings
 
 pytestmark = pytest.mark.django_db
 
@@ -53,11 +54,18 @@ def found(unit: StorageUnit) -> list[Finding]:
     return findings_of(unit.facility.customer)
 
 
-def test_archived_readings_are_verified_like_others(
-    unit: StorageUnit, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def archive(settings: Settings, tmp_path: Path) -> Path:
+    """Return the folder of the archive."""
     folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = settings.STORAGES | {"archive": folder}
+    return tmp_path
+
+
+@pytest.mark.usefixtures("archive")
+def test_archived_readings_are_verified_like_others(
+    unit: StorageUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive_month(DAY)
     assert not Reading.objects.exists()
     assert found(unit) == []
@@ -65,6 +73,37 @@ def test_archived_readings_are_verified_like_others(
     monkeypatch.setattr(files, "checked_path", exchanged(files.checked_path, tmp_path / "other.parquet"))
     (finding,) = found(unit)
     assert (finding.change, "00:30:00" in finding.where) == (Change.EDITED, True)
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(b"damaged")
+
+
+@pytest.mark.parametrize(("harm", "problem"), [(lose, "is missing"), (damage, "is damaged")])
+def test_a_file_that_cannot_be_read_is_a_finding_and_everything_else_is_verified(
+    harm: Callable[[Path], None], problem: str, archive: Path
+) -> None:
+    unit, recalled = StorageUnitFactory.create_batch(2, facility__customer=CustomerFactory())
+    store_in_time(unit, [5.0])
+    store_in_time(recalled, [6.0])
+    seal_until(CLOSE, unit.facility.customer)
+    archive_month(DAY)
+    recall([recalled.pk], start_of(DAY), CLOSE)
+    Reading.objects.filter(storage_unit=recalled).update(temperature_c=1.0)
+    (file,) = ArchiveFile.objects.all()
+    harm(archive / file.name)
+    files.forget_checks()
+
+    edited, unreadable = found(unit)
+
+    assert (edited.change, f"(unit {recalled.pk})" in edited.where) == (Change.EDITED, True)
+    assert (unreadable.change, unreadable.where) == (Change.UNREADABLE, "archived readings of 2026-06")
+    assert f"The file {file.name} of the archive of readings {problem}" in unreadable.detail
+    assert "Copy it back from a backup" in unreadable.detail
 
 
 def exchanged(path_of: Callable[[ArchiveFile], Path], other: Path) -> Callable[[ArchiveFile], Path]:

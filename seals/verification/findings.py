@@ -10,12 +10,13 @@ from seals.contents import SealedReading
 
 
 class Change(StrEnum):
-    """What happened to a record since it was sealed or chained."""
+    """What happened to a record since it was sealed or chained; of an unreadable one that is not known."""
 
     EDITED = "edited"
     INSERTED = "inserted"
     DELETED = "deleted"
     REORDERED = "reordered"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class UnitRecords:
 
     name: how findings call the unit. first_closed_at: the customer's days before were closed together, at this instant.
     sealed_through: the last sealed day; None if there is none. waiting: what is dated ahead, and no reading yet.
+    unreadable_months: the first days of those with a file that cannot be read, added before a reading after it comes.
     """
 
     unit_id: int
@@ -46,6 +47,7 @@ class UnitRecords:
     late_counts: dict[date, dict[datetime, int]] = field(default_factory=lambda: defaultdict(dict))
     revisions: dict[date, list[ReadingRevision]] = field(default_factory=lambda: defaultdict(list))
     waiting: dict[date, list[SealedReading]] = field(default_factory=lambda: defaultdict(list))
+    unreadable_months: set[date] = field(default_factory=set)
 
     def arrived_in_time_before(self, day: date) -> datetime:
         """Return the instant before which a reading of `day` had to arrive to be in the block of its day."""
@@ -68,6 +70,8 @@ def verify_unit(records: UnitRecords, readings: Iterable[SealedReading]) -> Iter
 
 
 def _verify_day(records: UnitRecords, day: date, readings: list[SealedReading]) -> Iterator[Finding]:
+    if day.replace(day=1) in records.unreadable_months:
+        return
     revisions = records.revisions.get(day, [])
     yield from _check_revisions(records.name, [*readings, *records.waiting.get(day, [])], revisions)
     groups = _by_arrival(records, day, readings)

@@ -12,13 +12,16 @@ from django.utils import timezone
 
 from audit.triggers import missing_triggers
 from customers.models import Customer, StorageUnit
+from readings.archive_models import ArchiveFile
 from readings.models import LateReadings, ReadingRevision
+from readings.storage.archive.reading import archived_parts
+from readings.storage.archive.state import ArchiveUnavailable
 from readings.storage.rollups import EVER
 from seals.contents import SealedReading
 from seals.models import ChainLink, DaySeal, ReadingBlock
 from seals.time_stamps import stored_problems
 from seals.transactions import one_snapshot
-from seals.unit_days import COLUMNS, ROWS_A_FETCH, archived_readings, day_of, identity
+from seals.unit_days import COLUMNS, ROWS_A_FETCH, day_of, identity, readings_of
 from seals.verification.findings import Change, Finding
 from seals.verification.roots import KnownRoots, check_known_roots
 from seals.verification.seals import verify_seals
@@ -42,6 +45,7 @@ class Verification:
     seal_count: int = 0
     reading_count: int = 0
     unit_count: int = 0
+    unreadable_files: dict[ArchiveFile, ArchiveUnavailable] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Finding]:
         """Yield everything that differs from what was chained and sealed."""
@@ -50,6 +54,8 @@ class Verification:
             self.link_count = ChainLink.objects.count()
             for customer_id, name in self._sealed():
                 yield from self._verify_customer(customer_id, name)
+            for file, error in self.unreadable_files.items():
+                yield Finding(Change.UNREADABLE, f"archived readings of {file.month_id:%Y-%m}", str(error))
             yield from check_known_roots(self.known_roots)
             for trigger in missing_triggers():
                 yield Finding(Change.DELETED, f"trigger {trigger}", "Changes of this table are not recorded.")
@@ -83,7 +89,22 @@ class Verification:
                 last_closed_at=last.closed_at if last else None,
             )
             _load(records)
-            yield from verify_unit(records, self._counted(_readings(unit.pk)))
+            yield from verify_unit(records, self._counted(self._readings(records)))
+
+    def _readings(self, records: UnitRecords) -> Iterator[SealedReading]:
+        """Yield the unit's readings in order of time and sensor, whether they are in the table or in files."""
+        return merge(_in_table(records.unit_id), self._in_files(records), key=identity)
+
+    def _in_files(self, records: UnitRecords) -> Iterator[SealedReading]:
+        for file, rows in archived_parts(records.unit_id, EVER, timezone.now()):
+            # Each is read once: to find out that it is damaged takes as long as to read all of it.
+            if file not in self.unreadable_files:
+                try:
+                    yield from readings_of(rows())
+                    continue
+                except ArchiveUnavailable as error:
+                    self.unreadable_files[file] = error
+            records.unreadable_months.add(file.month_id)
 
     def _counted(self, readings: Iterator[SealedReading]) -> Iterator[SealedReading]:
         for reading in readings:
@@ -104,11 +125,6 @@ def _load(records: UnitRecords) -> None:
         cursor.execute(WAITING, [unit_id])
         for reading in map(SealedReading._make, cursor.fetchall()):
             records.waiting[day_of(reading)].append(reading)
-
-
-def _readings(unit_id: int) -> Iterator[SealedReading]:
-    """Yield the unit's readings in order of time and sensor, whether they are in the table or in files."""
-    return merge(_in_table(unit_id), archived_readings(unit_id, EVER, timezone.now()), key=identity)
 
 
 def _in_table(unit_id: int) -> Iterator[SealedReading]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import polars as pl
 from django.db import IntegrityError, connection, transaction
 
 from core.db.replica import on_primary
-from readings.archive_models import RecalledUnit
+from readings.archive_models import ArchiveFile, RecalledUnit
 from readings.storage.archive import files, windows
 from readings.storage.archive.rows import fill
 from readings.storage.archive.state import (
@@ -108,15 +109,18 @@ def _read_archived(
     raise ArchiveBusy("The readings were being archived or restored. Try again.")
 
 
-def archived_rows(unit_id: int, first: datetime, last: datetime) -> Iterator[pl.DataFrame]:
-    """Yield what only files hold of a unit between these instants, both included, in order of time, month by month.
+def archived_parts(
+    unit_id: int, first: datetime, last: datetime
+) -> Iterator[tuple[ArchiveFile, Callable[[], pl.DataFrame]]]:
+    """Yield the files with what only they hold of a unit between these instants, both included, in order of time.
 
-    In a transaction that holds a lock on the table of readings, so that no month is archived meanwhile.
+    Each with a function that returns the rows, or raises ArchiveUnavailable. In a transaction that holds a lock on the
+    table of readings, so that no month is archived meanwhile.
     """
     for state in months_between(first, last):
         if state.is_archived:
             for file, own in files_with(state.month, [unit_id]):
-                yield files.read(file, own, max(first, state.start), min(last, state.last))
+                yield file, partial(files.read, file, own, max(first, state.start), min(last, state.last))
 
 
 def _read_with(months: list[MonthState], unit_ids: Collection[int], spans: list[Span], read: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
 from customers.models import Customer
+from readings.storage.archive.state import ArchiveUnavailable
 from seals.export import write_export
 from seals.management.exported_files import exported_file
 from seals.models import DaySeal
@@ -33,6 +34,9 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no customer with the code “{customer}”.")
         seals = DaySeal.of(found.pk).filter(day__gte=since, day__lte=until)
-        with exported_file(file) as opened:
-            count = write_export(found, seals, opened)
+        try:
+            with exported_file(file) as opened:
+                count = write_export(found, seals, opened)
+        except ArchiveUnavailable as error:
+            raise CommandError(f"The export would not be complete. {error}") from error
         self.stdout.write(f"{count:,} seals written to {file}. Check them with: python3 verify_export.py {file}")
