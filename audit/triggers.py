@@ -12,6 +12,7 @@ from hashlib import sha256
 import structlog
 from django.apps import apps
 from django.db import connections, models, transaction
+from django.db.backends.utils import CursorWrapper
 
 from audit.declarations import AUDITED, DELETE, UPDATE, AuditedModel
 from audit.functions import FUNCTIONS, function_statements
@@ -36,6 +37,25 @@ SELECT relation.relname, trigger.tgname, trigger.tgenabled = 'O' FROM pg_trigger
 JOIN pg_class AS relation ON relation.oid = trigger.tgrelid
 WHERE trigger.tgname LIKE 'audit\\_%' AND relation.relnamespace = current_schema()::regnamespace
 """
+# A temporary table hides the one that it is made like, so that triggers are created on it without locking that one.
+DECLARED_TABLE = 'CREATE TEMPORARY TABLE "{0}" (LIKE "{0}") ON COMMIT DROP'
+CHANGED_FUNCTIONS = """
+SELECT signature, to_regprocedure(signature) IS NULL FROM unnest(%s::text[]) AS signature
+WHERE regexp_replace(pg_get_functiondef(to_regprocedure(signature)), '^[^(]*', '')
+    IS DISTINCT FROM regexp_replace(pg_get_functiondef(to_regprocedure('pg_temp.' || signature)), '^[^(]*', '')
+"""
+# Partitions have copies, which cannot differ.
+CHANGED_TRIGGERS = """
+WITH definition AS (
+    SELECT relname, tgname, relnamespace = pg_my_temp_schema() AS is_declared,
+        regexp_replace(pg_get_triggerdef(trigger.oid), ' ON [^ ]*\\.', ' ON ') AS text
+    FROM pg_trigger AS trigger
+    JOIN pg_class AS relation ON relation.oid = trigger.tgrelid
+    WHERE trigger.tgparentid = 0 AND relnamespace IN (current_schema()::regnamespace, pg_my_temp_schema())
+)
+SELECT relname, tgname FROM definition AS declared JOIN definition AS installed USING (relname, tgname)
+WHERE declared.is_declared AND NOT installed.is_declared AND declared.text <> installed.text
+"""
 # Of the functions. After a partial migration they may not exist yet.
 REQUIRED_TABLES = {"audit_entry", "api_token", "auth_user"}
 _VERSIONED = next(iter(FUNCTIONS))
@@ -45,15 +65,13 @@ def install_triggers(using: str = "default", **_: object) -> None:
     """Create the functions and triggers in this database unless they are in place as declared."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        cursor.execute(EXISTING_TABLES, [sorted({table_of(each) for each in AUDITED} | {"audit_entry"})])
-        tables = {name for (name,) in cursor.fetchall()}
+        tables = _existing_tables(cursor)
         if not tables >= REQUIRED_TABLES:
             return
-        cursor.execute("SELECT current_schema()")
-        statements = list(_statements(tables, cursor.fetchone()[0]))
+        statements = list(_statements(tables, _schema(cursor)))
         fingerprint = sha256("\n".join(statements).encode()).hexdigest()
         cursor.execute(INSTALLED, [_VERSIONED])
-        if cursor.fetchone() == (fingerprint,) and not missing_triggers(using):
+        if cursor.fetchone() == (fingerprint,) and not (missing_triggers(using) or changed_definitions(using)):
             return
     with transaction.atomic(using=using), connection.cursor() as cursor:
         for statement in statements:
@@ -82,6 +100,31 @@ def missing_triggers(using: str = "default") -> list[str]:
     return sorted(f"{table}: {name}" for table, name in missing | disabled)
 
 
+def changed_definitions(using: str = "default") -> list[str]:
+    """Return the functions that are missing or not as declared, and the triggers that are not, each with its kind.
+
+    What is declared is created in the session's temporary schema, where PostgreSQL writes it as it does what is
+    installed, and rolled back: by that the comparison is exact, and locks nothing that is in use.
+    """
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        tables = _existing_tables(cursor)
+        if not tables >= REQUIRED_TABLES:
+            return []
+        for text in function_statements(_schema(cursor)):
+            cursor.execute(text.replace("CREATE FUNCTION ", "CREATE FUNCTION pg_temp.", 1))
+        cursor.execute(CHANGED_FUNCTIONS, [list(FUNCTIONS)])
+        functions = cursor.fetchall()
+        changed = [f"function {signature}" for signature, _ in functions]
+        # Triggers cannot be created without the functions that they call.
+        if not any(is_missing for _, is_missing in functions):
+            for statement in [*map(DECLARED_TABLE.format, sorted(tables)), *_trigger_statements(tables)]:
+                cursor.execute(statement)
+            cursor.execute(CHANGED_TRIGGERS)
+            changed += [f"trigger {table}: {name}" for table, name in sorted(cursor.fetchall())]
+        transaction.set_rollback(True, using=using)
+    return changed
+
+
 def audited_tables(*operations: str) -> list[str]:
     """Return the tables of which one of these operations is recorded."""
     return sorted({table_of(each) for each in AUDITED if set(operations) & set(each.operations)})
@@ -93,14 +136,30 @@ def table_of(audited: AuditedModel) -> str:
     return table
 
 
+def _existing_tables(cursor: CursorWrapper) -> set[str]:
+    """Return the tables with triggers that exist: after a partial migration, not all of them do."""
+    cursor.execute(EXISTING_TABLES, [sorted({table_of(each) for each in AUDITED} | {"audit_entry"})])
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _schema(cursor: CursorWrapper) -> str:
+    cursor.execute("SELECT current_schema()")
+    schema: str = cursor.fetchone()[0]
+    return schema
+
+
 def _statements(tables: set[str], schema: str) -> Iterator[str]:
     """Yield the statements that install everything on these tables, replacing what an earlier version installed."""
     for signature in FUNCTIONS:
         # Dropping a function drops its triggers.
         yield f"DROP FUNCTION IF EXISTS {signature} CASCADE"
     yield from function_statements(schema)
-    yield KEEP_ENTRIES
     yield GIVEN_USER_NAMES
+    yield from _trigger_statements(tables)
+
+
+def _trigger_statements(tables: set[str]) -> Iterator[str]:
+    yield KEEP_ENTRIES
     yield KEEP_USER_NAME
     if "reading_revision" in tables:
         yield RECORD_WITHDRAWALS

@@ -18,7 +18,6 @@ from audit.context import Actor, AuditContext, begin_work, end_work, stating_rea
 from audit.events import record_event
 from audit.functions import CONTEXT_SETTING
 from audit.models import AuditEntry
-from audit.triggers import install_triggers, missing_triggers
 from audit.writes import ReasonRequired
 from core.crypto.encryption import encrypt
 from customers.models import Customer, StorageUnit
@@ -335,15 +334,6 @@ def test_a_required_reason_must_be_stated_by_people_and_not_by_processes() -> No
 
     entry = latest("customers.storageunit")
     assert (entry.after, entry.reason) == ({"set_temperature": 8}, "Moved to another room.")
-
-
-def test_a_disabled_trigger_is_noticed_and_installed_again() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE customer DISABLE TRIGGER audit_update; DROP TRIGGER audit_insert ON channel")
-
-    assert missing_triggers() == ["channel: audit_insert", "customer: audit_update"]
-    install_triggers()
-    assert missing_triggers() == []
 
 
 def test_a_recorded_column_can_be_retyped_and_removed() -> None:

@@ -16,7 +16,7 @@ from readings.storage.closing import closes_at
 from readings.storage.partitions import existing_partitions
 from readings.storage.revisions import NewMeasurement, replace_measurement
 from seals.grants import append_only_tables
-from seals.tests.sealed_data import BEGAN_AT, DAY, seal_until
+from seals.tests.sealed_data import BEGAN_AT, DAY, findings_of, seal_until
 from tests.factories import StorageUnitFactory, sensor_of, store_reading
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +48,11 @@ def test_the_role_can_do_what_the_application_does() -> None:
     assert Reading.objects.get().temperature_c == 6.0
     assert AuditEntry.objects.filter(model="customers.storageunit").exists()
     assert len(seal_until(closes_at(DAY), unit.facility.customer)) == 1
+
+
+@pytest.mark.usefixtures("application_role")
+def test_the_role_can_verify_the_trail() -> None:
+    assert findings_of(None) == []
 
 
 @pytest.mark.usefixtures("application_role")

@@ -117,6 +117,22 @@ def test_verify_trail_fails_and_says_where() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("sealed_customer")
+def test_verify_trail_finds_a_function_that_no_longer_records_changes() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION audit_record_change() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NULL; END'"
+        )
+    printed = StringIO()
+
+    with pytest.raises(CommandError, match="1 findings"):
+        call_command("verify_trail", stdout=printed)
+
+    assert "Edited: function audit_record_change(). It is not as this version declares it" in printed.getvalue()
+
+
+@pytest.mark.django_db
 def test_roots_kept_outside_show_that_seals_were_removed_or_made_again(
     sealed_customer: Customer, tmp_path: Path
 ) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from audit.triggers import missing_triggers
+from audit.triggers import changed_definitions, missing_triggers
 from customers.models import Customer, StorageUnit
 from readings.archive_models import ArchiveFile
 from readings.models import LateReadings, ReadingRevision
@@ -59,6 +59,7 @@ class Verification:
             yield from check_known_roots(self.known_roots)
             for trigger in missing_triggers():
                 yield Finding(Change.DELETED, f"trigger {trigger}", "Changes of this table are not recorded.")
+            yield from _changed_definitions()
             for stamp, problem in stored_problems():
                 yield Finding(Change.EDITED, f"time stamp of {stamp}", problem)
 
@@ -110,6 +111,17 @@ class Verification:
         for reading in readings:
             self.reading_count += 1
             yield reading
+
+
+def _changed_definitions() -> Iterator[Finding]:
+    try:
+        changed = changed_definitions()
+    except DatabaseError as error:
+        # Such as by a role without the right to temporary tables, or on a standby.
+        yield Finding(Change.UNREADABLE, "triggers of the audit trail", f"They cannot be compared: {error}")
+        return
+    for definition in changed:
+        yield Finding(Change.EDITED, definition, "It is not as this version declares it; `migrate` installs it again.")
 
 
 def _load(records: UnitRecords) -> None:
