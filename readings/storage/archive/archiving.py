@@ -107,12 +107,12 @@ def archive_month(month: date, objection_to: Objection | None = None) -> Outcome
     ArchiveUnavailable if a file is needed that cannot be read.
     """
     month = month.replace(day=1)
+    _refuse_too_new(month)
     ArchivedMonth.objects.get_or_create(month=month)
     drop_detached(month)
     with transaction.atomic():
         lock_archiving()
         state = _state_of(month)
-        _refuse_too_new(state)
         remove_unused_files(month)
         prepared = _Prepared(changes_of(month))
         # After that look at the changes: what had been stored by then is seen, what is stored later is one.
@@ -137,10 +137,10 @@ def _state_of(month: date) -> MonthState:
     return MonthState(stored.month, stored.version, stored.is_archived)
 
 
-def _refuse_too_new(state: MonthState) -> None:
-    if database_now() < next_month(state.start) + ARCHIVED_AFTER:
+def _refuse_too_new(month: date) -> None:
+    if database_now() < next_month(start_of(month)) + ARCHIVED_AFTER:
         raise CannotArchive(
-            f"{state.month:%Y-%m} is too new to be archived: a month must have ended {ARCHIVED_AFTER.days} days ago."
+            f"{month:%Y-%m} is too new to be archived: a month must have ended {ARCHIVED_AFTER.days} days ago."
         )
 
 

@@ -151,6 +151,13 @@ def test_a_month_is_due_once_all_of_it_is_older() -> None:
     assert MONTH not in due_months(age_of_last, tomorrow - timedelta(hours=1))
 
 
+def test_a_month_that_is_too_new_leaves_no_trace() -> None:
+    with pytest.raises(CannotArchive, match="too new"):
+        archive_month(timezone.now().date())
+
+    assert not ArchivedMonth.objects.exists()
+
+
 class TestDamage:
     @pytest.fixture(autouse=True)
     def archived(self) -> None:
