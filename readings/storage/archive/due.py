@@ -113,7 +113,9 @@ def archive_or_note(month: date) -> Outcome | None:
         logger.warning("month not archived", month=f"{month:%Y-%m}", error=str(error))
         return None
     except Exception as error:
-        _note(month, f"{type(error).__name__}: {error}")
+        # The health check shows it to everybody: no more than the kind of error.
+        _note(month, f"It could not be archived because of a {type(error).__name__}. The logs of the worker say more.")
+        logger.exception("month not archived", month=f"{month:%Y-%m}")
         raise
 
 

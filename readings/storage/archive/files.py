@@ -119,7 +119,7 @@ def read(
     try:
         rows = lazy.collect()
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise _unavailable(file, f"cannot be read ({error})") from error
+        raise _failed(file, "cannot be read", error) from error
     return rows.select(SCHEMA.names()).cast(SCHEMA)
 
 
@@ -136,7 +136,7 @@ def checked_path(file: ArchiveFile | Written) -> Path:
     except FileNotFoundError as error:
         raise _unavailable(file, "is missing") from error
     except OSError as error:
-        raise _unavailable(file, f"cannot be read ({error})") from error
+        raise _failed(file, "cannot be read", error) from error
     if found != file.sha256:
         if path == _path_of_copy(file):
             # What is in the storage may be whole, or be replaced from a backup: it is fetched again.
@@ -176,11 +176,9 @@ def using_storage() -> Iterator[None]:
         raise
     except Exception as error:
         logger.warning("storage of the archive failed", error=str(error))
-        # The health check shows it to everybody: no more than the kind of error.
-        cause = getattr(error, "strerror", None) or type(error).__name__
         raise StorageOut(
-            f"The storage of archived readings cannot be used: {cause}. Check ARCHIVE_DIR, or ARCHIVE_STORAGE and"
-            " ARCHIVE_OPTIONS."
+            f"The storage of archived readings cannot be used: {_kind_of(error)}. Check ARCHIVE_DIR, or ARCHIVE_STORAGE"
+            " and ARCHIVE_OPTIONS."
         ) from error
 
 
@@ -226,7 +224,7 @@ def _opened(storage: Storage, file: ArchiveFile | Written) -> Iterator[File[byte
     except FileNotFoundError as error:
         raise _unavailable(file, "is missing") from error
     except Exception as error:  # each storage has exceptions of its own
-        raise _unavailable(file, f"cannot be fetched ({error})") from error
+        raise _failed(file, "cannot be fetched", error) from error
 
 
 def _hash_of(path: Path) -> str:
@@ -239,6 +237,16 @@ def _hash_of(path: Path) -> str:
 
 def _damaged(file: ArchiveFile | Written, found: str) -> ArchiveUnavailable:
     return _unavailable(file, f"is damaged: its SHA-256 is {found[:16]}… instead of {file.sha256[:16]}…")
+
+
+def _failed(file: ArchiveFile | Written, problem: str, error: Exception) -> ArchiveUnavailable:
+    logger.warning("file of the archive failed", file=file.name, problem=problem, error=str(error))
+    return _unavailable(file, f"{problem} ({_kind_of(error)})")
+
+
+def _kind_of(error: Exception) -> str:
+    """Return what kind of error it is: the health check shows it to everybody, and others may name hosts or paths."""
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _unavailable(file: ArchiveFile | Written, problem: str) -> ArchiveUnavailable:

@@ -14,9 +14,9 @@ from audit.models import AuditEntry
 from customers.models import Sensor
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
 from readings.models import Reading
-from readings.storage.archive import archiving, files, windows
+from readings.storage.archive import archiving, due, files, windows
 from readings.storage.archive.archiving import archive_month
-from readings.storage.archive.due import archive_due, due_months
+from readings.storage.archive.due import archive_due, archive_or_note, due_months
 from readings.storage.archive.restoring import restore_month
 from readings.storage.archive.state import ArchiveUnavailable, CannotArchive
 from readings.storage.archive.tests.world import MONTH, answers, fill, rows_of, stored
@@ -156,6 +156,20 @@ def test_a_month_that_is_too_new_leaves_no_trace() -> None:
         archive_month(timezone.now().date())
 
     assert not ArchivedMonth.objects.exists()
+
+
+def test_the_health_check_shows_no_more_of_an_unexpected_error_than_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("postgres://owner:secret@10.0.0.5/temperature")
+
+    monkeypatch.setattr(due, "objection_to", lambda _: None)
+    monkeypatch.setattr(archiving, "_write_files", fail)
+    with pytest.raises(RuntimeError, match="secret"):
+        archive_or_note(MONTH)
+
+    assert archive_problem() == (
+        "2024-03: It could not be archived because of a RuntimeError. The logs of the worker say more."
+    )
 
 
 class TestDamage:

@@ -113,7 +113,7 @@ def test_a_copy_that_fails_half_way_leaves_nothing(
     forget_copies(cache)
     with monkeypatch.context() as patch:
         patch.setattr(ContentFile, "chunks", begin)
-        with pytest.raises(ArchiveUnavailable, match=r"cannot be fetched \(Connection reset by peer"):
+        with pytest.raises(ArchiveUnavailable, match=r"cannot be fetched \(ConnectionResetError\)"):
             answers(sensors)
     assert list(cache.iterdir()) == []
 
