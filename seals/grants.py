@@ -17,7 +17,7 @@ def grant_statements(role: str) -> Iterator[str]:
     The role must neither own the tables nor be a superuser: an owner can grant itself anything. They may be run again,
     and must be after an update that adds tables.
     """
-    quoted = connection.ops.quote_name(role)
+    quoted = '"' + role.replace('"', '""') + '"'
     schema = "public"
     yield f"GRANT USAGE ON SCHEMA {schema} TO {quoted};"
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {quoted};"

@@ -92,3 +92,11 @@ def test_every_table_of_records_is_append_only() -> None:
 def run(sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)
+
+
+def test_a_name_with_quotes_is_one_name() -> None:
+    printed = StringIO()
+    call_command("print_grants", 'a"; DROP ROLE b; --', stdout=printed)
+
+    for line in printed.getvalue().splitlines():
+        assert line.endswith(('TO "a""; DROP ROLE b; --";', 'FROM "a""; DROP ROLE b; --";'))
