@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,10 @@ _VARIABLES = {
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
+# Each job is a process and a connection.
+MOST_JOBS = 64
+
+
 class ProgramError(Exception):
     """A program of PostgreSQL is missing or failed; the message says which and why."""
 
@@ -56,6 +61,13 @@ class Database:
         )
         if completed.returncode:
             raise ProgramError(f"{program.name} failed: {completed.stderr.strip()[-2000:]}")
+
+
+def job_count(text: str) -> int:
+    """Parse how many jobs a program runs at once. Raise ArgumentTypeError."""
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MOST_JOBS)) or not 1 <= int(text) <= MOST_JOBS:
+        raise ArgumentTypeError(f"“{text}” is not a whole number from 1 to {MOST_JOBS}")
+    return int(text)
 
 
 def current_database() -> Database:

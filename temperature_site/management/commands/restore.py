@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from temperature_site.operations.backup import restore
 from temperature_site.operations.backup_manifest import BackupError
-from temperature_site.operations.postgres_programs import ProgramError, current_database
+from temperature_site.operations.postgres_programs import ProgramError, current_database, job_count
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", help="the backup's folder, which contains manifest.json")
-        parser.add_argument("--jobs", type=int, default=2, help="how many tables are written at once (2)")
+        parser.add_argument("--jobs", type=job_count, default=2, help="how many tables are written at once (2)")
 
     @override
     def handle(self, *args: object, **options: object) -> None:

@@ -113,6 +113,14 @@ def test_the_command_records_when_it_ran_and_its_folder_is_private(tmp_path: Pat
         back_up(current_database(), folder, jobs=1)
 
 
+@pytest.mark.parametrize("command", ["backup", "restore"])
+@pytest.mark.parametrize("jobs", ["0", "-1", "65", "many"])
+def test_the_number_of_jobs_has_bounds(tmp_path: Path, command: str, jobs: str) -> None:
+    """Each of them is a process and a connection."""
+    with pytest.raises(CommandError, match=f"“{jobs}” is not a whole number from 1 to 64"):
+        call_command(command, str(tmp_path), f"--jobs={jobs}")
+
+
 def test_a_backup_of_a_newer_version_and_one_that_was_interrupted_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"is no complete backup: it has no manifest.json"):
         call_command("restore", str(tmp_path))
