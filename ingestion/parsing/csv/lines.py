@@ -115,6 +115,8 @@ class LineSplitter:
         self._optional = _optional_columns(header, filter_position)
         self._is_last_read = self.header.titles[-1] not in header.layout.unread
         self._tail = b""
+        # Whether rows begin with "#", as a first column with numbers such as "#1" does.
+        self._has_marked_rows = False
         self._comma_check = DecimalCommaCheck.of(header)
 
     def split(self, block: LineBlock, body: DecodedBody) -> SplitLines:
@@ -122,6 +124,7 @@ class LineSplitter:
         rejected: list[RejectedReading] = []
         cells = self._split_plain(block.data) if self.is_plain(block) else None
         if cells is not None:
+            self._has_marked_rows |= block.data.startswith(b"#") or b"\n#" in block.data
             numbers = pl.int_range(block.first_number, block.first_number + block.count, eager=True)
             cells.insert_column(0, numbers.alias("row_number"))
         else:
@@ -176,12 +179,19 @@ class LineSplitter:
             raise RowRejected(Reason.CUT_OFF)
 
     def _is_comment(self, line: bytes) -> bool:
-        return line.startswith(b"#") and not self.header.line.startswith("#")
+        if not line.startswith(b"#") or self.header.line.startswith("#") or self._has_marked_rows:
+            return False
+        try:
+            self.split_cells(line.decode())
+        except RowRejected:
+            return True
+        return False
 
     def _separate(self, block: LineBlock) -> tuple[list[int], list[int]]:
         """Return the numbers of the plain lines and of the irregular ones, without blank lines."""
         plain: list[int] = []
         irregular: list[int] = []
+        comments: list[int] = []
         blank_row = self._blank_row[1:-1]
         is_tab_delimited = self._delimiter == b"\t"
         for number, line in enumerate(block.lines, block.first_number):
@@ -190,9 +200,13 @@ class LineSplitter:
             is_plain = line.count(self._delimiter) == self.header.width - 1 > 0 and not _IRREGULAR.search(line)
             if is_plain and (is_tab_delimited or b"\t" not in line) and not block.is_unterminated_line(number):
                 plain.append(number)
-            elif not self.is_blank(line.decode()) and not self._is_comment(line):
+                self._has_marked_rows |= line.startswith(b"#")
+            elif self._is_comment(line):
+                comments.append(number)
+            elif not self.is_blank(line.decode()):
                 irregular.append(number)
-        return plain, irregular
+        # Rows further down may have shown that these lines are rows as well.
+        return plain, sorted(irregular + comments) if self._has_marked_rows else irregular
 
     def _split_plain(self, data: bytes) -> pl.DataFrame | None:
         """Return the cells of plain lines, None if a line has too many."""

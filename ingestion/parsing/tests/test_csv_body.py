@@ -322,3 +322,30 @@ def test_large_files_are_split_into_batches_with_their_own_raw_rows() -> None:
     parsed = parse(csv_body(*lines), batch_rows=3)
     assert [len(batch.readings) for batch in parsed.batches] == [3, 3, 1]
     assert [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]] == lines
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['#1,"2026-11-23 10:00",4.5', "#2,2026-11-23 10:00,5.5"],
+        ["#1,2026-11-23 10:00,4.5", "#2,2026-11-23 10:00,5.5,"],
+        ['#1,"2026-11-23 10:00",4.5', '#2,"2026-11-23 10:00",5.5'],
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_rows_that_begin_with_a_hash_are_no_comments(lines: list[str], end: str) -> None:
+    parsed = parse("unit_id,time,temperature\n" + "\n".join(lines) + end)
+    assert [(row["unit_code"], row["temperature_c"]) for row in parsed.rows] == [("#1", 4.5), ("#2", 5.5)]
+
+
+def test_an_incomplete_row_among_rows_that_begin_with_a_hash_is_rejected() -> None:
+    rows = ["#1,2026-11-23 10:00", "#2,2026-11-23 10:05,4.5", "#3,2026-11-23 10:10"]
+    assert parse("\n".join(["unit_id,time,temperature", *rows, ""])).reasons == dict.fromkeys(
+        (2, 4), "wrong_number_of_columns"
+    )
+
+
+def test_comments_between_rows_are_passed_over() -> None:
+    lines = ["time,temperature", "# logger 7", "2026-11-23 10:00,4.5", "# battery, door, and fuse replaced"]
+    parsed = parse("\n".join(lines), default_unit="a")
+    assert (parsed.temperatures, parsed.rejected) == ([4.5], [])
