@@ -11,6 +11,7 @@ from dataclasses import replace
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import ByteStream, DecodedBody, names_in_cp1252, read_blocks, to_utf8
 from ingestion.parsing.csv.header import (
+    SAMPLE_ROWS,
     CsvHeader,
     as_others_show,
     find_header,
@@ -19,7 +20,7 @@ from ingestion.parsing.csv.header import (
 )
 from ingestion.parsing.csv.lines import LineBlock, SplitLines
 from ingestion.parsing.csv.table import Table
-from ingestion.parsing.fields.alone import shown_by_others, with_shown
+from ingestion.parsing.fields.alone import open_columns, shown_by_others, with_shown
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
 from ingestion.parsing.fields.scale_reasons import scales_of
 from ingestion.parsing.fields.titles import canonical
@@ -27,6 +28,7 @@ from ingestion.parsing.fields.zones import BODY
 from ingestion.parsing.limits import MAX_HEADERS, MAX_LINE_BYTES, check_row_count, exceeded
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
+from ingestion.parsing.values.numbers import is_like_number
 from ingestion.parsing.values.rules import ParseOptions, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
@@ -98,6 +100,8 @@ def _header(body: DecodedBody, options: ParseOptions) -> CsvHeader | None:
         if options.measured:
             lines = as_others_show(lines, options.measured)
         header = find_header(lines, options.mapping, has_default_unit=options.is_unit_named)
+        if header and (later := _showing_rows(body, header, options)):
+            header = find_header(lines, options.mapping, has_default_unit=options.is_unit_named, later_rows=later)
     except UnreadableBody as error:
         if body.is_cut_off and stream.is_at_end:
             return None  # cut off within the header: the body has no rows, but it is not invalid
@@ -137,14 +141,34 @@ def _day_order(body: DecodedBody, header: CsvHeader, options: ParseOptions) -> D
 def _times(stream: ByteStream, header: CsvHeader, max_rows: int | None) -> Iterator[str]:
     position, date = header.layout.columns["time"], header.layout.date
     needed = max(position, date or 0)
+    for _, cells in _rows_of_cells(stream, header, max_rows):
+        if len(cells) > needed and cells[position].strip():
+            yield cells[position] if date is None else f"{cells[date]} {cells[position]}"
+
+
+def _rows_of_cells(stream: ByteStream, header: CsvHeader, max_rows: int | None) -> Iterator[tuple[str, list[str]]]:
+    """Yield each line with its cells, which are none if its quotes are invalid."""
     for data in read_blocks(stream, _SCANNED_BYTES, max_rows):
-        for line in to_utf8(data).decode().split("\n"):
+        for text in to_utf8(data).decode().split("\n"):
+            line = text.rstrip("\r")
             try:
-                cells = split_line(line.rstrip("\r"), header.delimiter)
+                yield line, split_line(line, header.delimiter)
             except csv.Error:
-                continue
-            if len(cells) > needed and cells[position].strip():
-                yield cells[position] if date is None else f"{cells[date]} {cells[position]}"
+                yield line, []
+
+
+def _showing_rows(body: DecodedBody, header: CsvHeader, options: ParseOptions) -> list[str]:
+    """Return the rows below the sample that first have numbers in columns that may be temperatures by their cells."""
+    positions = open_columns(header.layout, header.titles, options.mapping)
+    rows = _rows_of_cells(_rows(body, header), header, options.max_rows) if positions else iter(())
+    found: list[str] = []
+    for index, (line, cells) in enumerate(rows):
+        decided = {each for each in positions if each < len(cells) and is_like_number(cells[each])}
+        found += [line] if decided and index >= SAMPLE_ROWS else []
+        positions -= decided
+        if not positions:
+            break
+    return found
 
 
 def _batches(

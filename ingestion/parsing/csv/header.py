@@ -34,7 +34,7 @@ from readings.units.scales import Scale
 
 _DELIMITERS = ",;\t|"
 _MAX_PREAMBLE_LINES = 200
-_SAMPLE_ROWS = 50
+SAMPLE_ROWS = 50
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]{1,2}(?: ?[°A-Za-z].*)?")
 _NUMBERED = re.compile(r"#?\d+")
 _REPORT_LINE = re.compile(r"\s*[\w .()/-]{1,40}:(?:\s+\S.*)?")
@@ -98,7 +98,7 @@ def read_head(stream: ByteStream) -> list[str]:
     """Read the lines in which the header and a sample of rows are looked for."""
     lines: list[str] = []
     size_bytes = 0
-    while len(lines) < _MAX_PREAMBLE_LINES + _SAMPLE_ROWS and size_bytes < MAX_HEAD_BYTES:
+    while len(lines) < _MAX_PREAMBLE_LINES + SAMPLE_ROWS and size_bytes < MAX_HEAD_BYTES:
         line = stream.readline(MAX_LINE_BYTES)
         if not line:
             break
@@ -107,10 +107,13 @@ def read_head(stream: ByteStream) -> list[str]:
     return lines
 
 
-def find_header(lines: Sequence[str], mapping: FieldMapping, *, has_default_unit: bool = False) -> CsvHeader | None:
+def find_header(
+    lines: Sequence[str], mapping: FieldMapping, *, has_default_unit: bool = False, later_rows: Sequence[str] = ()
+) -> CsvHeader | None:
     """Return the header among the first lines of a file; None if there are only blank lines.
 
-    It is the first line with the required columns. Raise UnreadableBody (no_header), which names the missing column.
+    It is the first line with the required columns. `later_rows` show what the rows below it do not. Raise
+    UnreadableBody (no_header), which names the missing column.
     """
     failure = ""
     skipped = 0
@@ -118,7 +121,7 @@ def find_header(lines: Sequence[str], mapping: FieldMapping, *, has_default_unit
         if not line.strip() or line.lower().startswith("sep="):
             continue
         try:
-            header = parse_header(lines, index, mapping, has_default_unit=has_default_unit)
+            header = parse_header(lines, index, mapping, has_default_unit=has_default_unit, later_rows=later_rows)
         except MissingColumn as missing:
             failure = failure or f"{missing} in {quoted(line)}"
             skipped += 1
@@ -134,7 +137,13 @@ def find_header(lines: Sequence[str], mapping: FieldMapping, *, has_default_unit
 
 
 def parse_header(
-    lines: Sequence[str], index: int, mapping: FieldMapping, *, has_default_unit: bool = False, first_number: int = 1
+    lines: Sequence[str],
+    index: int,
+    mapping: FieldMapping,
+    *,
+    has_default_unit: bool = False,
+    first_number: int = 1,
+    later_rows: Sequence[str] = (),
 ) -> CsvHeader:
     """Parse a line as a header, with the lines of units around it. Raise MissingColumn if it is none."""
     line = lines[index]
@@ -145,7 +154,7 @@ def parse_header(
             failure = failure or MissingColumn(f"more than {MAX_COLUMNS} columns")
             continue
         try:
-            return _parse(lines, index, delimiter, mapping, has_default_unit, first_number)
+            return _parse(lines, index, delimiter, mapping, has_default_unit, first_number, later_rows)
         except MissingColumn as missing:
             failure = failure or missing
         except csv.Error:
@@ -154,12 +163,18 @@ def parse_header(
 
 
 def _parse(
-    lines: Sequence[str], index: int, delimiter: str, mapping: FieldMapping, has_default_unit: bool, first_number: int
+    lines: Sequence[str],
+    index: int,
+    delimiter: str,
+    mapping: FieldMapping,
+    has_default_unit: bool,
+    first_number: int,
+    later_rows: Sequence[str],
 ) -> CsvHeader:
     titles = split_line(lines[index], delimiter)
     if _is_without_header(titles, mapping):
         return _numbered(lines, index, delimiter, mapping, first_number)
-    following = [_cells(line, delimiter) for line in lines[index + 1 : index + 1 + _SAMPLE_ROWS]]
+    following = [_cells(line, delimiter) for line in lines[index + 1 : index + 1 + SAMPLE_ROWS]]
     above = [_cells(line, delimiter) for line in lines[max(index - 3, 0) : index]]
     if above and not mapping.temperature_field:
         titles = with_groups(titles, above[-1])
@@ -175,7 +190,8 @@ def _parse(
         for cells in reversed(above):
             if len(cells) == len(titles):
                 titles = with_units(titles, cells, is_above=True)
-    sample = [cells for cells in following[count:] if cells]
+    later = [_cells(line, delimiter) for line in later_rows]
+    sample = [cells for cells in (*following[count:], *later) if cells]
     layout = find_layout(titles, mapping, sample, has_default_unit=has_default_unit)
     check_required(layout, mapping)
     number = index + first_number + count

@@ -12,7 +12,7 @@ from functools import lru_cache
 from ingestion.parsing.fields.identity import normal_title
 from ingestion.parsing.fields.layout import Layout, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, mapped_name
-from ingestion.parsing.fields.titles import canonical, meaning_of
+from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of
 from ingestion.sources.mapping import FieldMapping
 
 _FIELDS = ("unit", "sensor")
@@ -27,6 +27,14 @@ def measured_by_values(layout: Layout) -> list[int]:
     """Return the positions of columns that only their values show to be temperatures, as one with "ERR" does not."""
     columns = layout.temperatures
     return [each.position for each in columns if each.has_units and not meaning_of(each.title).is_temperature]
+
+
+def open_columns(layout: Layout, titles: Sequence[str], mapping: FieldMapping) -> set[int]:
+    """Return the positions of columns that later rows may show to be temperatures, if values show all of them."""
+    if mapped_name(mapping, "temperature") or (layout.temperatures and not measured_by_values(layout)):
+        return set()
+    unread = {position for position, title in enumerate(titles) if title in layout.unread}
+    return {position for position in unread if meaning_of(titles[position]).quantity is Quantity.UNKNOWN}
 
 
 def shown_by_others(

@@ -10,6 +10,7 @@ import msgspec
 from ingestion.parsing.fields.alone import (
     ANY_TEMPERATURE,
     measured_by_values,
+    open_columns,
     shown_by_all,
     shown_by_others,
     with_shown,
@@ -23,9 +24,12 @@ from ingestion.parsing.fields.zones import ZONE_NAMES, GivenZone, local_title_no
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
+from ingestion.parsing.values.numbers import is_like_number, unit_after_number
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
 from ingestion.sources.mapping import AS_UNITS, FieldMapping
+from readings.units.scales import Scale
 
+_MAX_LAYOUTS = 1_000
 _OTHER_QUANTITY = ("row of another quantity was passed over", "rows of other quantities were passed over")
 
 
@@ -68,6 +72,7 @@ class FieldExtractor:
         self._sample = [row for row in sample if isinstance(row, dict)]
         # With the positions of objects that describe a facility, unit or sensor, of which the code is read.
         self._layouts: dict[tuple[str, ...], tuple[Layout, list[int]]] = {}
+        self._open: dict[tuple[str, ...], set[str]] = {}
         self._passed_over: dict[str, object] = {}
         named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
         self._paths = {field: name for field, name in named.items() if "." in name and not name.startswith("=")}
@@ -117,6 +122,20 @@ class FieldExtractor:
         measured = {keys[position] for keys, (layout, _) in layouts for position in measured_by_values(layout)}
         return msgspec.json.encode(sorted(measured)).decode() if measured else ""
 
+    def shows_more(self, row: object) -> bool:
+        """Return whether a row is the first with a number under a key that may be a temperature by its values."""
+        if not isinstance(row, dict):
+            return False
+        keys = tuple(row)
+        if keys not in self._open:
+            if len(self._open) > _MAX_LAYOUTS:
+                self._open.clear()
+            layout = self._layout_and_values(row)[0]
+            self._open[keys] = {keys[position] for position in open_columns(layout, keys, self._mapping)}
+        found = {key for key in self._open[keys] if _is_like_number(row[key])}
+        self._open[keys] -= found
+        return bool(found)
+
     def gives_scale(self, row: object) -> bool:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""
         if not isinstance(row, dict):
@@ -147,7 +166,7 @@ class FieldExtractor:
         """Return a row's layout and its values, with codes in place of the objects that describe what they name."""
         keys = tuple(row)
         if keys not in self._layouts:
-            if len(self._layouts) > 1_000:
+            if len(self._layouts) > _MAX_LAYOUTS:
                 self._layouts.clear()
             self._layouts[keys] = self._find_layout(keys, row)
         layout, described = self._layouts[keys]
@@ -163,7 +182,7 @@ class FieldExtractor:
         mapping = with_shown(self._mapping, self._shown, keys) if self._shown else self._mapping
         layout = find_layout(keys, mapping, sample, has_default_unit=self._has_default_unit)
         self._notes |= dict.fromkeys(layout.notes)
-        unread = [key for _, key in left if key in layout.unread and _is_told(key) and key not in self._told]
+        unread = [key for position, key in left if key in layout.unread and self._is_noted(key, position, sample)]
         unread = [key for key in unread if not any(quoted(key) in note for note in layout.notes)]
         if layout.zone_column is not None and canonical(keys[layout.zone_column]) in ZONE_NAMES:
             self.zone_key = keys[layout.zone_column]
@@ -171,6 +190,12 @@ class FieldExtractor:
             self.local_note = self.local_note or local_title_note(keys[time], self._mapping)
         self._unread |= dict.fromkeys(unread)
         return layout, described
+
+    def _is_noted(self, key: str, position: int, sample: Sequence[Sequence[object]]) -> bool:
+        """Return whether it is noted that a key is not read: it may name a device, or its values have units."""
+        texts = (value for row in sample if isinstance(value := row[position], str))
+        has_units = any(isinstance(unit_after_number(text), Scale) for text in texts)
+        return (_is_told(key) or has_units) and key not in self._told
 
     def _as_others_show(self, row: Mapping[str, object]) -> list[object]:
         """Return the values of a row, with a temperature at the keys that other rows show to hold one."""
@@ -258,6 +283,10 @@ class FieldExtractor:
         else:
             sensor = fields.get("sensor")
             fields["sensor"] = f"{sensor} {column.sensor}" if sensor not in (None, "") else column.sensor
+
+
+def _is_like_number(value: object) -> bool:
+    return is_like_number(value) if isinstance(value, str) else isinstance(value, int | float)
 
 
 def _is_told(key: str) -> bool:

@@ -39,7 +39,7 @@ from ingestion.parsing.fields.titles import (
 from ingestion.parsing.fields.zones import GivenZone, ZoneColumn, without_zone, zone_column, zone_in
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import quoted
-from ingestion.parsing.values.numbers import unit_after_number
+from ingestion.parsing.values.numbers import show_temperatures, unit_after_number
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import Scale
 
@@ -257,8 +257,7 @@ class _Matcher:
             return True
         if meaning.quantity is not Quantity.UNKNOWN:
             return False
-        values = self._values(position)
-        return bool(values) and all(isinstance(unit_after_number(text), Scale) for text in values)
+        return show_temperatures(self._values(position), self._mapping.null_values)
 
     def _meaning(self, position: int) -> TitleMeaning:
         if position not in self._meanings:

@@ -28,6 +28,8 @@ from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_
 
 LIST_NAMES = ("readings", "data", "items", "results")
 _SAMPLE_ROWS = 50
+# With later rows that show more than the first ones.
+_MAX_SAMPLE_ROWS = 100
 # Also in ``{"units": {"temperature": "°F"}}``.
 _SCALE_KEYS = frozenset({*DEFAULT_NAMES["scale"], *DEFAULT_NAMES["temperature"]})
 # Of a number, a truth value or null with the punctuation around it.
@@ -130,7 +132,8 @@ class _Scan:
 
     def add(self, row: object) -> None:
         self.count += 1
-        if len(self._sample) < _SAMPLE_ROWS:
+        is_sampled = len(self._sample) < _MAX_SAMPLE_ROWS and self._fields.shows_more(row)
+        if is_sampled or len(self._sample) < _SAMPLE_ROWS:
             self._sample.append(row)
         elif self._is_ordered is False and self.has_unit:
             return

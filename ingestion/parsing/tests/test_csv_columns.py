@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ingestion.parsing.csv.header import CsvHeader
@@ -144,3 +146,46 @@ def test_a_line_that_only_looks_like_a_header_is_examined_once(monkeypatch: pyte
     assert len(parsed.rows) == 3
     # Once more where another line, perhaps one of units, is below it.
     assert examined.count("temp,unit") == 2
+
+
+def body_of(cells: list[str], form: str) -> str:
+    """Return a body in which the temperatures of two freezers, the second with these cells, have units."""
+    rows = [
+        {"time": f"2026-11-23 {10 + minute // 60}:{minute % 60:02}", "Freezer 1": "4.5 °C", "Freezer 2": cell}
+        for minute, cell in enumerate(cells)
+    ]
+    if form == "json":
+        return json.dumps(rows)
+    return "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows), ""])
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize(
+    ("cells", "rejected"),
+    [
+        (["-18 °C", "ERR", "-18 °C"], 1),
+        (["ERR", "ERR", "-18 °C"], 2),
+        (["-18 °C", "sensor fault E3", "-18 °C"], 1),
+        ([""] * 55 + ["-18 °C"], 0),
+        (["ERR"] * 55 + ["-18 °C", "-18 °C"], 55),
+    ],
+)
+def test_a_column_of_temperatures_by_its_units_may_hold_words(form: str, cells: list[str], rejected: int) -> None:
+    parsed = parse(body_of(cells, form), default_unit="a")
+    assert parsed.readings["sensor_code"].unique(maintain_order=True).to_list() == ["Freezer 1", "Freezer 2"]
+    assert [each.reason for each in parsed.rejected] == ["not_a_number"] * rejected
+    assert len(parsed.rows) == 2 * len(cells) - rejected
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("cells", [["-18", "-18 °C"], ["door open", "defrost", "-18 °C"], ["50 %", "-18 °C"]])
+def test_a_column_with_other_values_than_temperatures_is_noted(form: str, cells: list[str]) -> None:
+    parsed = parse(body_of(cells, form), default_unit="a")
+    assert parsed.temperatures == [4.5] * len(cells)
+    assert any('that are not read: "Freezer 2"' in note for note in parsed.notes)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_null_values_are_no_other_values(form: str) -> None:
+    parsed = parse(body_of(["-18 °C", "-999", "-18 °C"], form), FieldMapping(null_values=("-999",)), default_unit="a")
+    assert parsed.temperatures == [4.5, -18, 4.5, None, 4.5, -18]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingestion.parsing.fields.titles import is_unit_of_other_quantity, scale_of_text
@@ -71,6 +72,24 @@ def unit_after_number(text: str) -> Scale | str | None:
     if match is None or not (unit := match["unit"].strip()):
         return None
     return scale_of_text(unit) or (unit if is_unit_of_other_quantity(unit) else None)
+
+
+def is_like_number(text: str) -> bool:
+    """Return whether a text begins as a number does, whatever follows."""
+    return _NUMBER_AND_UNIT.fullmatch(text.strip().translate(_MINUS_SIGNS)) is not None
+
+
+def show_temperatures(texts: Iterable[str], null_values: Iterable[str]) -> bool:
+    """Return whether the units in cells show a column of temperatures, in which words may stand for missing ones.
+
+    The other cells have to be null values or words, of at most as many kinds as there are cells with units: those of
+    faulty sensors recur, remarks differ. A number without a unit, or with another one, shows something else.
+    """
+    nulls = {null.strip() for null in null_values}
+    cells = [text for text in texts if text.strip() not in nulls]
+    with_units = [text for text in cells if isinstance(unit_after_number(text), Scale)]
+    others = {text.strip().casefold() for text in cells if not isinstance(unit_after_number(text), Scale)}
+    return 0 < len(with_units) >= len(others) and not any(map(is_like_number, others))
 
 
 def mark_behind_thousands(text: str) -> str:
