@@ -25,6 +25,7 @@ from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
+from ingestion.sources.mapping import FieldMapping
 
 LIST_NAMES = ("readings", "data", "items", "results")
 _SAMPLE_ROWS = 50
@@ -253,20 +254,32 @@ def _mapped_rows(value: object, options: ParseOptions) -> Iterator[dict[str, obj
     mapping = options.mapping
     if not mapping.time_field or not mapping.temperature_field:
         return
+    unread: list[dict[str, object]] = []
+    has_rows = False
     for row in value if isinstance(value, list) else [value]:
-        if not isinstance(row, dict):
-            continue
-        prefix, _, last = mapping.time_field.rpartition(".")
-        same_prefix, _, other = mapping.temperature_field.rpartition(".")
-        lists = at_path(row, prefix)[1] if prefix and prefix == same_prefix and (last + other).isdigit() else None
-        if isinstance(lists, list):
-            yield from ({**row, prefix: inner} for inner in lists if isinstance(inner, list))
-            continue
-        time, temperature = (at_path(row, name)[1] for name in (mapping.time_field, mapping.temperature_field))
-        if isinstance(time, list) and isinstance(temperature, list) and len(time) == len(temperature):
-            kept = {key: member for key, member in row.items() if not isinstance(member, list)}
-            for pair in zip(time, temperature, strict=True):
-                yield {**kept, mapping.time_field: pair[0], mapping.temperature_field: pair[1]}
+        is_read = False
+        for made in _mapped_lists(row, mapping) if isinstance(row, dict) else ():
+            is_read = has_rows = True
+            yield made
+        if not is_read:
+            unread.append(row if isinstance(row, dict) else {"row": row})
+    if has_rows:  # what has no such lists, or of different lengths, is to be rejected
+        yield from unread
+
+
+def _mapped_lists(row: dict[str, object], mapping: FieldMapping) -> Iterator[dict[str, object]]:
+    prefix, _, last = mapping.time_field.rpartition(".")
+    same_prefix, _, other = mapping.temperature_field.rpartition(".")
+    lists = at_path(row, prefix)[1] if prefix and prefix == same_prefix and (last + other).isdigit() else None
+    if isinstance(lists, list):
+        if any(isinstance(inner, list) for inner in lists):
+            yield from ({**row, prefix: inner} for inner in lists)
+        return
+    time, temperature = (at_path(row, name)[1] for name in (mapping.time_field, mapping.temperature_field))
+    if isinstance(time, list) and isinstance(temperature, list) and len(time) == len(temperature):
+        kept = {key: member for key, member in row.items() if not isinstance(member, list)}
+        for pair in zip(time, temperature, strict=True):
+            yield {**kept, mapping.time_field: pair[0], mapping.temperature_field: pair[1]}
 
 
 def _scale_around(members: Mapping[str, object], notes: Notes | None) -> str:

@@ -7,6 +7,7 @@ InfluxDB, Prometheus, Grafana, ThingsBoard and Home Assistant name what was meas
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TypeAlias
 
 from ingestion.parsing.fields.names import DEFAULT_NAMES, FURTHER_TIME_NAMES, VALUE_NAMES
@@ -15,6 +16,8 @@ from ingestion.parsing.fields.titles import canonical, meaning_of, scale_of_text
 Row: TypeAlias = dict[str, object]
 
 _TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES})
+# Of a column that is shorter than others.
+_NO_CELL = object()
 _LABELS = ("tags", "labels", "metric")
 # In objects with one of these names are the values of the row around them, or what describes them.
 _INNER = frozenset({"values", "fields", "data", "payload", "measurements", "attributes", "telemetry"})
@@ -39,12 +42,16 @@ def quantity_of(members: Mapping[str, object]) -> str:
 
 
 def pairs_of(members: Mapping[str, object]) -> list[list[object]]:
-    """Return the pairs of a time and a value of a series with labels, an empty list for anything else."""
+    """Return the pairs of a time and a value of a series with labels, and lists in place of what is none among them.
+
+    Anything else has no pairs.
+    """
     if not any(isinstance(members.get(name), dict) for name in _LABELS):
         return []
     pairs = members.get("values", [members["value"]] if "value" in members else [])
-    found = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2] if isinstance(pairs, list) else []
-    return found if isinstance(pairs, list) and len(found) == len(pairs) else []
+    if not isinstance(pairs, list) or not any(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        return []
+    return [pair if isinstance(pair, list) else [None, pair] for pair in pairs]
 
 
 def with_quantity(titles: Sequence[str], quantity: str) -> list[str]:
@@ -68,8 +75,9 @@ def frame_rows(members: Mapping[str, object]) -> Iterator[Row]:
     shared = next((each for each in labels if each), {})
     name = schema.get("name") if isinstance(schema, Mapping) else None
     around = {**({"name": name} if isinstance(name, str) and name else {}), **shared}
-    for cells in zip(*columns, strict=False):
-        yield {**around, **dict(zip(titles, cells, strict=True))}
+    for cells in zip_longest(*columns, fillvalue=_NO_CELL):
+        filled = {title: cell for title, cell in zip(titles, cells, strict=True) if cell is not _NO_CELL}
+        yield {**around, **filled}
 
 
 def _frame_title(field: Mapping[str, object]) -> str:
@@ -85,12 +93,16 @@ def timed_values(members: Mapping[str, object]) -> Iterator[Row]:
     Several temperatures are sensors.
     """
     lists = {key: member for key, member in members.items() if isinstance(member, list) and member}
-    keys = [key for key, items in lists.items() if meaning_of(key).is_temperature and all(map(_is_timed_value, items))]
+    keys = [key for key, items in lists.items() if meaning_of(key).is_temperature and any(map(_is_timed_value, items))]
     for key in keys:
+        sensor = {"sensor_id": key} if len(keys) > 1 else {}
         for item in lists[key]:
+            if not _is_timed_value(item):
+                yield {**sensor, key: item}  # to be rejected
+                continue
             named = {name: member for name, member in item.items() if canonical(name) not in VALUE_NAMES}
             value = next(member for name, member in item.items() if canonical(name) in VALUE_NAMES)
-            yield {**({"sensor_id": key} if len(keys) > 1 else {}), **named, key: value}
+            yield {**sensor, **named, key: value}
 
 
 def _is_timed_value(item: object) -> bool:
@@ -136,12 +148,13 @@ def senml_rows(records: Sequence[object]) -> Iterator[Row]:
         if not isinstance(record, dict):
             continue
         base |= {key: member for key, member in record.items() if key.startswith("b")}
-        if "v" not in record:
+        unit = record.get("u", base.get("bu"))
+        value = record.get("v", record.get("vs"))
+        if value is None or ("v" not in record and not (isinstance(unit, str) and scale_of_text(unit))):
             continue
         name = f"{base.get('bn', '')}{record.get('n', '')}"
         row: Row = {"sensor_id": name, "timestamp": _sum(base.get("bt"), record.get("t"))}
-        unit = record.get("u", base.get("bu"))
-        yield {**row, "value": _sum(base.get("bv"), record["v"]), **({} if unit is None else {"unit": unit})}
+        yield {**row, "value": _sum(base.get("bv"), value), **({} if unit is None else {"unit": unit})}
 
 
 def _sum(base: object, value: object) -> object:

@@ -32,7 +32,6 @@ from ingestion.parsing.json.series import (
     with_quantity,
 )
 from ingestion.parsing.limits import MAX_COLUMNS, exceeded
-from ingestion.parsing.values.numbers import read_plain
 
 Row: TypeAlias = dict[str, object]
 
@@ -52,6 +51,7 @@ _CONTAINERS = {
 _FIELDS = {"facility": "facility_id", "unit": "unit_id", "sensor": "sensor_id"}
 _TIME_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _LEAST_EPOCH = 1e8
+_KEPT_CELLS = 20
 
 
 def rows_in(value: object) -> Iterator[Row]:
@@ -76,12 +76,31 @@ def _rows_of_list(items: Sequence[object], around: Row, name: str) -> Iterator[R
         for item in items:
             yield from _rows(with_first_identity(item) if isinstance(item, list) else item, around, name)
         return
-    if items and all(isinstance(item, list) for item in items):
-        yield from _rows_of_lists([item for item in items if isinstance(item, list)], around, name)
-        return
+    lists = [item for item in items if isinstance(item, list)]
+    if lists and len(lists) + items.count(None) == len(items):
+        rows = _rows_of_lists(lists, around, name)
+        unread: list[object] = [None for item in items if item is None]
+    else:
+        unread = []
+        rows = _rows_of_items(items, around, name, unread)
+    has_rows = False
+    for row in rows:
+        has_rows = True
+        yield row
+    if has_rows:  # what is no row among rows is to be rejected
+        yield from ({**around, **(item if isinstance(item, dict) else {name or "row": item})} for item in unread)
+
+
+def _rows_of_items(items: Sequence[object], around: Row, name: str, unread: list[object]) -> Iterator[Row]:
+    """Yield the rows in the items of a list. Add those that should be rows to `unread`, but are none."""
+    is_of_readings = any(map(is_reading, items))
     for item in items:
-        if isinstance(item, dict):
-            yield from _rows_of_object(item, around, name, is_listed=True)
+        has_rows = False
+        for row in _rows_of_object(item, around, name, is_listed=True) if isinstance(item, dict) else ():
+            has_rows = True
+            yield row
+        if not has_rows and (is_of_readings or not isinstance(item, dict)):
+            unread.append(item)
 
 
 def _rows_of_lists(lists: Sequence[Sequence[object]], around: Row, name: str) -> Iterator[Row]:
@@ -96,9 +115,9 @@ def _rows_of_lists(lists: Sequence[Sequence[object]], around: Row, name: str) ->
         return
     # Pairs tell what they measure only by the name of their list or by what is around them.
     quantity = name if meaning_of(name).is_temperature else ""
-    for pair in lists:
-        if quantity and len(pair) == 2 and _is_time(pair[0]) and _is_measured(pair[1]):
-            yield {**around, "timestamp": pair[0], quantity: pair[1]}
+    if quantity and any(len(pair) == 2 and _is_time(pair[0]) for pair in lists):
+        for pair in lists:  # others than these pairs are to be rejected
+            yield {**around, "timestamp": pair[0] if pair else None, quantity: pair[1] if len(pair) == 2 else pair[1:]}
 
 
 def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is_listed: bool = False) -> Iterator[Row]:
@@ -125,6 +144,10 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
         for cells in zip(*columns.values(), strict=True):
             yield {**own, **_scalars(members), **dict(zip(columns, cells, strict=True)), **scales}
         return
+    if _names_reading([key for key, member in members.items() if _is_of_scalars(member)]):
+        # Columns of different lengths, to be rejected; a part of them is kept.
+        yield {**own, **{key: each[:_KEPT_CELLS] if isinstance(each, list) else each for key, each in members.items()}}
+        return
     if typed := _typed_values(members):
         yield {**own, **_scalars(members), **typed}
         return
@@ -146,7 +169,7 @@ def _rows_inside(members: Mapping[str, object], own: Row, name: str, left_out: S
     is_keyed = len(nested) == len(members) and all(is_reading(member) for member in nested.values())
     series = [key for key, member in members.items() if _is_series(key, member)]
     for key, member in members.items():
-        if canonical(key).endswith("units"):
+        if _is_units(key, member):
             continue  # of the columns beside them
         if is_keyed:  # objects by id
             yield {**own, _FIELDS[_container(name) or "sensor"]: key, **nested[key]}
@@ -156,6 +179,17 @@ def _rows_inside(members: Mapping[str, object], own: Row, name: str, left_out: S
             yield from _rows(member, {**inherited, _FIELDS[kind]: key}, key)
         else:
             yield from _rows(member, inherited, key)
+
+
+def _is_units(name: str, member: object) -> bool:
+    """Return whether a member gives units of measurement; one called "units" may hold storage units."""
+    if isinstance(member, list) or not canonical(name).endswith("units"):
+        return False
+    return not isinstance(member, dict) or not any(map(_is_nested, member.values()))
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, dict | list)
 
 
 def _is_series(name: str, value: object) -> bool:
@@ -185,11 +219,15 @@ def _names_reading(names: Sequence[str]) -> bool:
     return has_value and bool(canonicals & _TIME_NAMES)
 
 
-def _titled_lists(members: Mapping[str, object]) -> tuple[list[str], list[list[object]]]:
+def _titled_lists(members: Mapping[str, object]) -> tuple[list[str], list[list[object] | None]]:
     """Return the titles and the rows of ``{"columns": [...], "data": [[...], ...]}``, empty ones for anything else."""
     titles = next((members[key] for key in _TITLE_LISTS if isinstance(members.get(key), list)), None)
     lists = next((members[key] for key in _ROW_LISTS if isinstance(members.get(key), list)), None)
-    if not isinstance(titles, list) or not isinstance(lists, list) or not all(isinstance(row, list) for row in lists):
+    if (
+        not isinstance(titles, list)
+        or not isinstance(lists, list)
+        or not all(row is None or isinstance(row, list) for row in lists)
+    ):
         return [], []
     names = [title.get("name", "") if isinstance(title, dict) else title for title in titles]
     texts = [_with_unit(name, title) for name, title in zip(names, titles, strict=True) if isinstance(name, str)]
@@ -214,19 +252,21 @@ def _with_unit(name: str, title: object) -> str:
     return f"{name} ({scale.label})" if scale else name
 
 
-def _table(titles: Sequence[str], lists: Sequence[Sequence[object]], around: Row) -> Iterator[Row]:
+def _table(titles: Sequence[str], lists: Sequence[Sequence[object] | None], around: Row) -> Iterator[Row]:
+    """Yield the rows of a table; null in place of one is to be rejected."""
     for cells in lists:
-        yield {**around, **dict(zip(titles, cells, strict=False))}
+        yield {**around, **({"row": None} if cells is None else dict(zip(titles, cells, strict=False)))}
 
 
 def _columns(members: Mapping[str, object]) -> dict[str, list[object]]:
     """Return the columns of ``{"time": [...], "temperature": [...]}``, none for anything else."""
-    columns = {key: member for key, member in members.items() if isinstance(member, list) and member}
-    columns = {
-        key: column for key, column in columns.items() if not any(isinstance(cell, dict | list) for cell in column)
-    }
+    columns = {key: member for key, member in members.items() if isinstance(member, list) and _is_of_scalars(member)}
     lengths = {len(column) for column in columns.values()}
     return columns if len(lengths) == 1 and _names_reading(list(columns)) else {}
+
+
+def _is_of_scalars(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and not any(isinstance(cell, dict | list) for cell in value)
 
 
 def _units_of_columns(units: object, columns: Mapping[str, object]) -> Row:
@@ -247,14 +287,14 @@ def _typed_values(members: Mapping[str, object]) -> Row:
             if not isinstance(item, dict):
                 continue
             kinds = [item[key] for key in item if canonical(key) in (*QUANTITY_NAMES, "name", "key")]
-            value = next((item[key] for key in item if canonical(key) in VALUE_NAMES), None)
+            values = [item[key] for key in item if canonical(key) in VALUE_NAMES]
             kind = next((each for each in kinds if isinstance(each, str) and meaning_of(each).is_temperature), "")
             has_time = any(canonical(key) in _TIME_NAMES for key in item)
-            if kind and not has_time and value is not None:
+            if kind and not has_time and values:
                 scale = {key: member for key, member in item.items() if canonical(key) in DEFAULT_NAMES["scale"]}
                 # Several temperatures, each on its own scale, become sensors.
                 kind = kind if kind not in found else f"{kind} {1 + sum(name.startswith(kind) for name in found)}"
-                found[kind] = {"value": value, **scale} if scale else value
+                found[kind] = {"value": values[0], **scale} if scale else values[0]
     return found if found and any(canonical(key) in _TIME_NAMES for key in members) else {}
 
 
@@ -293,9 +333,3 @@ def _is_time(value: object) -> bool:
     if isinstance(value, str):
         return _TIME_TEXT.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool) and value > _LEAST_EPOCH
-
-
-def _is_measured(value: object) -> bool:
-    if isinstance(value, str):
-        return read_plain(value.strip(), ".") is not None
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

@@ -307,3 +307,52 @@ def test_a_complete_body_that_the_transport_reports_as_cut_off_is_partial() -> N
     parsed = parse(json_body(json_row()), is_cut_off=True)
     assert len(parsed.rows) == 1
     assert parsed.is_cut_off
+
+
+READING = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+UNNAMED = {"time": "2026-11-23T10:00:00Z", "t": 5}
+TIME, LATER = "2026-11-23T10:00:00Z", "2026-11-23T10:05:00Z"
+
+
+@pytest.mark.parametrize(
+    ("body", "reasons"),
+    [
+        ({"sensors": [{"id": "a", "readings": [READING, None, UNNAMED]}]}, ["no_time", "no_temperature"]),
+        ({"sensors": [{"id": "a", "readings": [READING]}, "b"]}, ["no_time"]),
+        ({"temperature": [[TIME, 4.5], [LATER, "ERR"], [LATER]]}, ["not_a_number", "not_a_number"]),
+        ({"rooms": {"temperature": [[TIME, 4.5], None]}}, ["no_time"]),
+        (
+            {"sensors": [{"time": [TIME], "temperature": [4.5]}, {"time": [TIME, LATER], "temperature": [5]}]},
+            ["unreadable_time"],
+        ),
+        ({"columns": ["time", "temperature"], "rows": [[TIME, 4.5], None]}, ["no_time"]),
+        ([["time", "temperature"], [TIME, 4.5], None], ["no_time"]),
+        ({"temperature": [{"ts": TIME, "value": 4.5}, {"ts": LATER}]}, ["no_time"]),
+        (
+            {"result": [{"metric": {"__name__": "temperature"}, "values": [[1795428000, "4.5"], [1795428060]]}]},
+            ["not_a_number"],
+        ),
+        ([{"bt": 1795428000, "n": "a", "u": "Cel", "v": 4.5}, {"n": "a", "u": "Cel", "vs": "ERR"}], ["not_a_number"]),
+    ],
+)
+def test_what_is_no_reading_among_readings_is_rejected(body: object, reasons: list[str]) -> None:
+    parsed = parse(json.dumps(body), default_unit="a")
+    assert 4.5 in parsed.temperatures
+    assert [each.reason for each in parsed.rejected] == reasons
+
+
+def test_mapped_lists_of_different_lengths_are_rejected() -> None:
+    body = [{"t": [TIME], "v": [4.5]}, {"t": [TIME, LATER], "v": [5]}, None]
+    parsed = parse(json.dumps(body), FieldMapping(time_field="t", temperature_field="v"), default_unit="a")
+    assert (parsed.temperatures, list(parsed.reasons.values())) == ([4.5], ["unreadable_time", "no_time"])
+
+
+def test_storage_units_below_a_site_are_read() -> None:
+    body = {"sites": [{"id": "s", "units": [{"id": "a", "readings": [READING]}]}, {"id": "t", "readings": [READING]}]}
+    parsed = parse(json.dumps(body), default_unit="b")
+    assert [(row["facility_code"], row["unit_code"]) for row in parsed.rows] == [("s", "a"), ("t", "b")]
+
+
+def test_a_null_value_of_a_quantity_is_a_reading_without_a_measurement() -> None:
+    rows = [{"time": TIME, "values": [{"value_type": "temperature", "value": value}]} for value in (None, 4.5)]
+    assert parse(json.dumps(rows), default_unit="a").temperatures == [None, 4.5]
