@@ -6,14 +6,18 @@ Everything else about sources, and further ones, is configured at the sources th
 
 from __future__ import annotations
 
+from copy import copy
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from core.crypto.redaction import has_redacted_part, redact_url
+from core.http.servers import server_of
 from customers.models import Customer
 from ingestion.models import IngestionType, Source
 from ingestion.models.source import MAX_INTERVAL_SECONDS
+from ingestion.models.source_secrets import check_secrets_stay
 
 SOURCE_NAME = "customer's system"
 # Where the systems met in the field serve their data, for a profile that only names their address.
@@ -28,13 +32,15 @@ def configure_source(customer: Customer, former: Customer | None = None) -> Sour
 
     Creates the source if the profile has an address and none is polled. `former` is the profile before the change: what
     it did not change is left as it was set at the source. Raise ValidationError if it is unclear which of several
-    sources is meant.
+    sources is meant, or if stored secrets of the source would be sent to another server.
     """
     source = _polled_source(customer, former)
     if source is None:
         return _create(customer) if customer.api_url and _is_polled(customer) else None
     if former is None or _address(former) != _address(customer):
+        before = copy(source)
         _move(source, customer, former)
+        _refuse_secrets_elsewhere(source, before)
     if former is None or former.data_frequency_seconds != customer.data_frequency_seconds:
         source.interval_seconds = _interval(customer)
         source.next_due_at = timezone.now()
@@ -97,9 +103,11 @@ def _move(source: Source, customer: Customer, former: Customer | None) -> None:
     base, former_base = address.rstrip("/"), former.request_api_url.rstrip("/") if former else ""
     if former_base and source.ingestion_type == method and source.request_url.startswith(f"{former_base}/"):
         # The same system elsewhere: keep the paths that were set at the source.
-        source.url = base + source.request_url.removeprefix(former_base)
+        source.url = _elsewhere(source.request_url, former_base, base)
         if source.request_structure_url.startswith(f"{former_base}/"):
-            source.structure_url = base + source.request_structure_url.removeprefix(former_base)
+            source.structure_url = _elsewhere(source.request_structure_url, former_base, base)
+    elif source.ingestion_type == method and source.request_url.startswith(f"{base}/"):
+        pass  # the source was moved itself
     elif _is_bare(base):
         source.url = base + PATHS[method]
         source.structure_url = ""
@@ -109,6 +117,30 @@ def _move(source: Source, customer: Customer, former: Customer | None) -> None:
     source.ingestion_type = method
     source.is_paused = False
     source.next_due_at = timezone.now()
+
+
+def _elsewhere(url: str, former_base: str, base: str) -> str:
+    """Return a URL with another base. Raise ValidationError if the rest of it is a secret, and the server another."""
+    rest = url.removeprefix(former_base)
+    if server_of(base) != server_of(former_base) and has_redacted_part(redact_url(f"https://host{rest}")):
+        raise _secrets_stay()
+    return base + rest
+
+
+def _refuse_secrets_elsewhere(source: Source, before: Source) -> None:
+    try:
+        check_secrets_stay(source, before)
+    except ValidationError as error:
+        raise _secrets_stay() from error
+
+
+def _secrets_stay() -> ValidationError:
+    return ValidationError(
+        {
+            "api_url": "The source of this system has stored secrets, which are only sent to the server that they were"
+            " entered for. Change the URL of the source itself, and enter its secrets again there."
+        }
+    )
 
 
 def _is_bare(address: str) -> bool:

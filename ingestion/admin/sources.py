@@ -61,12 +61,19 @@ class SourceForm(VersionedForm[Source]):
     class Meta:
         widgets: ClassVar = {"request_headers": forms.Textarea(attrs={"rows": 3, "autocomplete": "off"})}
 
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.had_secret = bool(self.instance.credentials_secret)
+
     @property
     @override
     def changed_data(self) -> list[str]:
         changed = [name for name in super().changed_data if name != "clear_headers"]
         if self.data.get("clear_headers") and "request_headers" not in changed:
             changed.append("request_headers")
+        is_removed = self.data.get("credentials_kind") == CredentialsKind.NONE and self.had_secret
+        if is_removed and "credentials_secret" not in changed:
+            changed.append("credentials_secret")
         return changed
 
     def clean(self) -> dict[str, Any]:
@@ -74,6 +81,8 @@ class SourceForm(VersionedForm[Source]):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("clear_headers") and not cleaned.get("request_headers"):
             self.instance.request_headers = ""  # an empty input keeps what is stored
+        if cleaned.get("credentials_kind") == CredentialsKind.NONE:
+            self.instance.credentials_secret = ""
         self._reject_ignored(cleaned)
         try:
             secret = cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal()
@@ -145,7 +154,8 @@ class SourceAdmin(VersionedAdmin[Source]):
                     "credentials_kind", "credentials_name", "credentials_secret", "secret_is_set", "token_url",
                     "token_scope", "sends_client_in_body",
                 ],
-                "description": "The secret is stored encrypted and never shown. Leave it empty to keep the stored one.",
+                "description": "The secret is stored encrypted and never shown. Leave it empty to keep the stored one."
+                " Enter it again to move the source to another server; the kind “none” removes it.",
             },
         ),
         (

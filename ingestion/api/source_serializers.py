@@ -101,7 +101,8 @@ class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Source]):
         allow_blank=True,
         trim_whitespace=False,
         required=False,
-        help_text="The password, token, client's secret or value. Leave it out or empty to keep the stored one.",
+        help_text="The password, token, client's secret or value. Leave it out or empty to keep the stored one, unless"
+        " the source is moved to another server.",
     )
     token_url = serializers.CharField(
         max_length=2_000, allow_blank=True, required=False, help_text="OAuth 2: where access tokens are issued."

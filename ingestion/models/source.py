@@ -19,6 +19,7 @@ from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, TemperatureUnit, validate_time_zone
 from ingestion.models.source_address import SourceAddress
 from ingestion.models.source_request import SourceFiles, SourceRequest, SourceSubscription
+from ingestion.models.source_secrets import check_secrets_stay
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.file_places import FileSettingError
 from ingestion.sources.mapping import AS_UNITS, FieldMapping, MappingError
@@ -242,6 +243,8 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
             self.mapping  # noqa: B018  building the mapping validates it
         except MappingError as error:
             raise ValidationError({error.field: str(error)}) from error
+        if stored := Source.objects.filter(pk=self.pk).first():
+            check_secrets_stay(self, stored)
 
     def _clean_spans(self) -> None:
         for name in ("max_hours", "first_hours"):

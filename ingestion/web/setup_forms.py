@@ -80,7 +80,8 @@ class ConnectionForm(VersionedForm[Source]):
         help_texts = {
             "url": "May contain {hours}, {since}, {until} for the requested period, and {unit}.",
             "credentials_name": "Of the user, the header, the query parameter or the OAuth 2 client.",
-            "credentials_secret": "Password, token or key. It is stored encrypted and never shown again.",
+            "credentials_secret": "Password, token or key. It is stored encrypted and never shown again."
+            " Enter it again if the source moves to another server.",
         }
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -123,6 +124,7 @@ class ConnectionForm(VersionedForm[Source]):
             self.add_error("name", "This customer already has a source with this name. Choose another one.")
         kind = CredentialsKind(str(cleaned.get("credentials_kind") or CredentialsKind.NONE))
         if kind is CredentialsKind.NONE:
+            self.instance.credentials_secret = ""  # an empty input keeps what is stored
             return cleaned | {"credentials_name": "", "credentials_secret": ""}
         try:
             secret = str(cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal())

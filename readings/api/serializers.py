@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from django.core.validators import RegexValidator
 from rest_framework import serializers
@@ -12,6 +11,7 @@ from typing_extensions import override
 
 from core.api.fields import InstantField, KnownFieldsMixin, TextField, Values, labelled_choices, reason_field
 from core.crypto.redaction import has_redacted_part
+from core.http.servers import InvalidAddress, server_of
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField
@@ -143,9 +143,9 @@ class CustomerSerializer(RecordSerializer[Customer]):
     def validate_api_url(self, url: str) -> str:
         """Reject an invalid URL, and one with “***” unless it is the stored one as shown, which keeps its secrets."""
         try:
-            urlsplit(url)
-        except ValueError as error:
-            raise serializers.ValidationError("This is not a valid URL.") from error
+            server_of(url)
+        except InvalidAddress as error:
+            raise serializers.ValidationError(str(error)) from error
         stored = self.instance.api_url if isinstance(self.instance, Customer) else ""
         if has_redacted_part(url) and url != stored:
             raise serializers.ValidationError("Contains “***” in place of a secret. Enter the whole URL.")

@@ -347,7 +347,7 @@ def test_staff_without_permissions_see_nothing() -> None:
 def test_stored_headers_stay_until_they_are_removed(serve: Callable[..., ScriptedServer], is_cleared: bool) -> None:
     rows = json.dumps([{"time": "2026-11-20T10:00:00Z", "unit_id": "f1", "temp": 4.5, "scale": "C"}])
     server = serve(json_answer(rows))
-    source = SourceFactory(is_paused=True, request_headers="X-Client: second-key")
+    source = SourceFactory(is_paused=True, url=server.url, request_headers="X-Client: second-key")
     setup = SourceSetupFactory(step="data", source=source, customer=source.customer)
     client = signed_in(setup.customer)
     assert "Remove the stored headers" in client.get(step_of(setup, "connection")).content.decode()
