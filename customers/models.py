@@ -39,7 +39,9 @@ code_validator = RegexValidator(r"^[^\x00-\x1f\x7f]+$", "A code must be printabl
 
 
 def validate_time_zone(name: str) -> None:
-    """Raise ValidationError unless `name` is an IANA time zone."""
+    """Raise ValidationError unless `name` is an IANA time zone that is the same on every machine."""
+    if name in ("localtime", "posixrules", "Factory") or name.startswith(("posix/", "right/")):
+        raise ValidationError(f"“{name}” depends on the machine: enter one such as Europe/London.", code="time_zone")
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:

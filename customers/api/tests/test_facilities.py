@@ -83,6 +83,11 @@ def test_a_code_is_unique_per_customer(api: APIClient) -> None:
         ("longitude", "inf"),
         ("time_zone", "Europe/Nowhere"),
         ("time_zone", "../../etc/passwd"),
+        ("time_zone", "localtime"),
+        ("time_zone", "posixrules"),
+        ("time_zone", "Factory"),
+        ("time_zone", "posix/Europe/London"),
+        ("time_zone", "right/Europe/London"),
         ("name", {"first": "last"}),
     ],
 )

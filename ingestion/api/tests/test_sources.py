@@ -140,6 +140,8 @@ def test_an_empty_secret_keeps_the_stored_one_and_the_kind_none_deletes_it(
         ({"url": "https://a.example.com/?api_key=***"}, "url"),
         ({"interval_seconds": 0}, "interval_seconds"),
         ({"mapping": {"time_zone": "Mars"}}, "time_zone"),
+        ({"mapping": {"time_zone": "Factory"}}, "time_zone"),
+        ({"facility_time_zone": "localtime"}, "facility_time_zone"),
         ({"mapping": {"temperature_field": "=5"}}, "temperature_field"),
         ({"credentials": {"kind": "header", "secret": "s"}}, "credentials"),
         ({"credentials": {"kind": "telepathy"}}, "credentials"),
