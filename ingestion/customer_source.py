@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from core.crypto.redaction import has_redacted_part, redact_url
-from core.http.servers import server_of
+from core.http.servers import InvalidAddress, server_of
 from customers.models import Customer
 from ingestion.models import IngestionType, Source
 from ingestion.models.source import MAX_INTERVAL_SECONDS
@@ -122,9 +122,16 @@ def _move(source: Source, customer: Customer, former: Customer | None) -> None:
 def _elsewhere(url: str, former_base: str, base: str) -> str:
     """Return a URL with another base. Raise ValidationError if the rest of it is a secret, and the server another."""
     rest = url.removeprefix(former_base)
-    if server_of(base) != server_of(former_base) and has_redacted_part(redact_url(f"https://host{rest}")):
+    if not _is_same_server(base, former_base) and has_redacted_part(redact_url(f"https://host{rest}")):
         raise _secrets_stay()
     return base + rest
+
+
+def _is_same_server(first: str, second: str) -> bool:
+    try:
+        return server_of(first) == server_of(second)
+    except InvalidAddress:  # stored before they were refused
+        return False
 
 
 def _refuse_secrets_elsewhere(source: Source, before: Source) -> None:

@@ -35,7 +35,10 @@ def server_of(url: str) -> str:
 
 def _web_target(url: str) -> tuple[str, int | None]:
     target = parse_url(url)
-    return (target.host or "").lower(), target.port
+    # Before the host or in it, a backslash is a slash to some and a part of the name to others.
+    if not target.host or "\\" in url.partition("?")[0]:
+        raise ValueError(url)
+    return target.host.lower(), target.port
 
 
 def _other_target(url: str) -> tuple[str, int | None]:

@@ -236,14 +236,15 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
 
     @override
     def clean(self) -> None:
-        self.check_addresses()
+        stored = Source.objects.filter(pk=self.pk).first()
+        self.check_addresses(stored)
         self._clean_request()
         self._clean_spans()
         try:
             self.mapping  # noqa: B018  building the mapping validates it
         except MappingError as error:
             raise ValidationError({error.field: str(error)}) from error
-        if stored := Source.objects.filter(pk=self.pk).first():
+        if stored:
             check_secrets_stay(self, stored)
 
     def _clean_spans(self) -> None:

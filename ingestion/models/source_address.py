@@ -8,9 +8,18 @@ from django.db import models
 from core.crypto.encrypted_field import EncryptedTextField
 from core.crypto.hidden_urls import HidesUrlSecrets
 from core.crypto.redaction import redact_body, redact_url
+from core.http.servers import InvalidAddress, server_of
 from ingestion.sources.url_template import TemplateError, parse_placeholders
 
 TEMPLATE_FIELDS = ("url", "structure_url")
+URL_FIELDS = (*TEMPLATE_FIELDS, "token_url")
+
+
+def _check_url(field: str, url: str) -> None:
+    try:
+        server_of(url)
+    except InvalidAddress as error:
+        raise ValidationError({field: f"{field} is not a valid URL."}) from error
 
 
 class SourceAddress(HidesUrlSecrets):
@@ -50,8 +59,14 @@ class SourceAddress(HidesUrlSecrets):
     class Meta:
         abstract = True
 
-    def check_addresses(self) -> None:
-        """Raise ValidationError for an unknown placeholder, and for a hidden secret that is not the stored one."""
+    def check_addresses(self, stored: SourceAddress | None) -> None:
+        """Raise ValidationError for an invalid URL or placeholder, and for a hidden secret that is not the stored one.
+
+        What is stored already is not refused: forms that save other fields could not show why.
+        """
+        for field in URL_FIELDS:
+            if stored is None or getattr(self, field) != getattr(stored, field):
+                _check_url(field, getattr(self, field))
         for field in TEMPLATE_FIELDS:
             try:
                 parse_placeholders(getattr(self, field).replace("{unit}", ""))

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from core.crypto.redaction import redact_url
+from core.http.servers import InvalidAddress, server_of
 from ingestion.sources.credentials import CredentialsKind
 
 FOLDER, SFTP, S3 = "folder", "sftp", "s3"
@@ -86,10 +87,17 @@ def check_files(ingestion_type: str, url: str, kind: CredentialsKind, host_key: 
         raise FileSettingError("credentials_kind", f"credentials_kind must be {kinds} for this type of source.")
     if ingestion_type == SFTP and "ssh-" not in host_key and "ecdsa-" not in host_key:
         raise FileSettingError("host_key", "host_key must be like “ssh-ed25519 AAAA…”, as ssh-keyscan prints it.")
-    if endpoint_url and not endpoint_url.startswith(("https://", "http://")):
+    if endpoint_url and not _is_web_address(endpoint_url):
         raise FileSettingError("endpoint_url", "endpoint_url must be like https://s3.example.com.")
     if redact_url(endpoint_url) != endpoint_url or "?" in endpoint_url:
         raise FileSettingError(
             "endpoint_url",
             "endpoint_url must have no user, parameters or secrets: it is stored as it is. Enter keys as credentials.",
         )
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        return server_of(url).startswith(("https://", "http://"))
+    except InvalidAddress:
+        return False

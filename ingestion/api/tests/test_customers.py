@@ -151,7 +151,9 @@ def test_unclear_changes_of_several_sources_are_refused_and_change_nothing(admin
     assert admin.put(f"{URL}/{customer.public_id}", {"name": "Renamed"}).status_code == 200
 
 
-@pytest.mark.parametrize("address", ["https://a.example.com/x?h={day}", "https://[::1", "https://[x]", "https://a]b"])
+@pytest.mark.parametrize(
+    "address", ["https://a.example.com/x?h={day}", "https://[::1", "https://[x]", "https://a]b", "https://a:x/"]
+)
 def test_an_address_that_cannot_be_a_source_is_refused(admin: APIClient, address: str) -> None:
     response = admin.post(URL, NEW | {"api_url": address})
 

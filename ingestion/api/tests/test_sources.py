@@ -138,6 +138,13 @@ def test_an_empty_secret_keeps_the_stored_one_and_the_kind_none_deletes_it(
     [
         ({"url": "https://a.example.com/{day}"}, "url"),
         ({"url": "https://a.example.com/?api_key=***"}, "url"),
+        ({"url": "https://[::1"}, "url"),
+        ({"url": "https://a:x/"}, "url"),
+        ({"url": "https:///readings"}, "url"),
+        ({"url": r"https://b.example.com\@a.example.com/"}, "url"),
+        ({"structure_url": "https://a:x/"}, "structure_url"),
+        ({"credentials": {"token_url": "https://[::1"}}, "token_url"),
+        ({"ingestion_type": "s3", "url": "s3://bucket/*.csv", "endpoint_url": "https://a:x/"}, "endpoint_url"),
         ({"interval_seconds": 0}, "interval_seconds"),
         ({"mapping": {"time_zone": "Mars"}}, "time_zone"),
         ({"mapping": {"time_zone": "Factory"}}, "time_zone"),
