@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from alarms.excursions.what_if import Replay
 from alarms.lifecycle.actions import LONGEST_TEXT
+from alarms.limits.choice_forms import DEPENDENT
 from alarms.limits.profiles import VALUE_NAMES, detach_from_profile, limit_values
 from alarms.limits.versions import backdating_error, latest_versions
 from alarms.models import Alarm, AlarmEvent, AlarmSignature, Excursion, LimitProfile, LimitVersion, UnitLimits
@@ -274,6 +275,12 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
             raise serializers.ValidationError(
                 {own[0]: ["The unit has the limits of a profile. Set profile_id to null to give it its own."]}
             )
+        stored = limit_values(limits)
+        for window, limit in DEPENDENT.items():
+            # One that is sent back as it was received changes nothing.
+            is_changed = attrs.get(window, stored[window]) != stored[window]
+            if is_changed and attrs.get(limit, stored[limit]) is None:
+                raise serializers.ValidationError({window: [f"It only applies together with {limit}. Enter it, too."]})
         return attrs
 
     @override

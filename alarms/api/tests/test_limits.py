@@ -133,6 +133,28 @@ def test_invalid_limits_are_rejected_and_change_nothing(
     assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("window", "limit", "value"),
+    [
+        ("mkt_window_seconds", "mkt_limit_c", 8.0),
+        ("allowed_window_seconds", "allowed_seconds", 60),
+        ("low_allowed_window_seconds", "low_allowed_seconds", 60),
+    ],
+)
+def test_a_window_applies_together_with_its_limit(
+    api: APIClient, unit: StorageUnit, window: str, limit: str, value: float
+) -> None:
+    own = {"profile_id": None, "is_around_set_temperature": False}
+    refused = api.put(url(unit), own | {window: 3600})
+    assert (refused.status_code, list(refused.json())) == (400, [window])
+    assert limit in refused.json()[window][0]
+
+    accepted = api.put(url(unit), own | {window: 3600, limit: value})
+    assert accepted.status_code == 200, accepted.content
+    assert api.put(url(unit), {limit: None}).status_code == 200
+    assert api.put(url(unit), {window: 3600}).status_code == 200  # as it is stored
+
+
 def test_a_reference_sensor_can_be_set(api: APIClient, unit: StorageUnit) -> None:
     SensorFactory(storage_unit=unit, sensor_code="S1")
     data = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"}).json()
