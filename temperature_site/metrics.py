@@ -25,6 +25,7 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from alarms.models import Alarm, EvaluationFailure
+from alarms.notifications.undelivered import WaitingMessages, waiting_messages
 from alarms.selectors import not_evaluated_counts, ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
 from core.http.addresses import parse_networks
@@ -112,6 +113,7 @@ def _shared() -> Iterator[Metric]:
         ongoing = "Excursions that have not ended."
         yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=ongoing_excursion_count())
         yield _of_failed_evaluations(not_evaluated_counts())
+        yield from _of_messages(waiting_messages())
         yield from _of_backups()
         yield from _of_archive()
     yield _of_disk()
@@ -175,6 +177,17 @@ def _of_failed_evaluations(counts: Mapping[str, int]) -> Metric:
     for part in EvaluationFailure.Part.values:
         family.add_metric([part], counts.get(part, 0))
     return family
+
+
+def _of_messages(counts: Mapping[str, WaitingMessages]) -> Iterator[Metric]:
+    waiting = "Alarm messages that wait to be sent, those to be retried included."
+    failing = "Alarm messages that failed and are retried."
+    waiting_family = GaugeMetricFamily("temperature_messages_waiting", waiting, labels=["kind"])
+    failing_family = GaugeMetricFamily("temperature_messages_failing", failing, labels=["kind"])
+    for kind, count in counts.items():
+        waiting_family.add_metric([kind], count.waiting)
+        failing_family.add_metric([kind], count.failing)
+    yield from (waiting_family, failing_family)
 
 
 def _of_backups() -> Iterator[Metric]:

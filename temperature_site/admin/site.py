@@ -49,6 +49,7 @@ PARTS = {
     "subscriber": "MQTT subscriber",
     "sealing": "Sealing",
     "archive": "Archive",
+    "notifications": "Notifications",
 }
 # A longer queue means that workers are too few or stuck.
 LONG_QUEUE = 1_000

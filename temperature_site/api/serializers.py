@@ -47,6 +47,10 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
         source="results.archive",
         help_text=f"Whether months of readings are archived and their files are there: {RESULT}",
     )
+    notifications = serializers.CharField(
+        source="results.notifications",
+        help_text=f"Whether alarm messages of every kind of channel are delivered: {RESULT}",
+    )
     warnings = serializers.ListField(
         child=serializers.CharField(),
         required=False,

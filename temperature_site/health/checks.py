@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from alarms.notifications.undelivered import delivery_problem
 from alarms.selectors import units_not_evaluated
 from core.db.conflicts import cause_of
 from ingestion.poll_outcomes import storing_problem
@@ -45,6 +46,7 @@ class CheckResults:
     subscriber: str = UNKNOWN
     sealing: str = UNKNOWN
     archive: str = UNKNOWN
+    notifications: str = UNKNOWN
 
     def reports(self) -> dict[str, str]:
         """Return the result of each part by its name."""
@@ -81,6 +83,7 @@ def run_checks(now: datetime) -> CheckResults:
         subscriber = _result(subscriber_problem(now))
         sealing = _result(sealing_problem(now))
         archive = _result(archive_problem())
+        notifications = _result(delivery_problem(now))
     except Error as error:
         logger.warning("the database does not answer", error=str(error))
         return CheckResults(
@@ -103,6 +106,7 @@ def run_checks(now: datetime) -> CheckResults:
         subscriber=subscriber,
         sealing=sealing,
         archive=archive,
+        notifications=notifications,
     )
 
 

@@ -57,6 +57,10 @@ HEALTH_ADVICE = {
         "and in `pg_stat_activity` for transactions that have been open for minutes."
     ),
     "archive": "See docs/archive.md; `manage.py archive_readings --verify` compares every file with its recorded hash.",
+    "notifications": (
+        "Look at EMAIL_URL and the mail server, or at the network, firewall and OUTGOING_PORTS; "
+        "the attempts in the admin say how messages failed."
+    ),
 }
 
 

@@ -15,7 +15,13 @@ from ingestion.models import IngestionType
 from temperature_site import metrics
 from temperature_site.health import views
 from temperature_site.health.broker import BrokerOut, QueueState
-from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, EvaluationFailureFactory, NoDataAlarmFactory
+from tests.alarm_factories import (
+    AlarmFactory,
+    ClosedAlarmFactory,
+    EvaluationFailureFactory,
+    MessageFactory,
+    NoDataAlarmFactory,
+)
 from tests.factories import DeliveryFactory, SourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +107,19 @@ def test_alarms_are_counted_by_kind_and_severity(scrape_metrics: Callable[[], di
     assert found["temperature_alarms_open", "no_data", "warning"] == 1
     assert found["temperature_alarms_open", "mkt", "warning"] == 0
     assert found["temperature_excursions_lasting",] == 2
+
+
+def test_waiting_and_failing_messages_are_counted_by_kind(
+    scrape_metrics: Callable[[], dict[tuple[str, ...], float]],
+) -> None:
+    MessageFactory()
+    MessageFactory(attempt_count=2)
+
+    found = scrape_metrics()
+
+    assert found["temperature_messages_waiting", "email"] == 2
+    assert found["temperature_messages_failing", "email"] == 1
+    assert found["temperature_messages_waiting", "webhook"] == 0
 
 
 def test_the_depth_of_each_queue_is_reported(

@@ -33,7 +33,7 @@ from temperature_site.models import ForwardedHeaders, QueueHeartbeat
 from temperature_site.operations.doctor import HEALTH_ADVICE
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
-from tests.alarm_factories import EvaluationFailureFactory
+from tests.alarm_factories import EvaluationFailureFactory, MessageFactory
 from tests.factories import CustomerFactory, SourceFactory, StaffFactory, UserFactory, make_token
 
 pytestmark = pytest.mark.django_db
@@ -75,12 +75,23 @@ def test_all_is_well(client: Client) -> None:
         "subscriber": "ok",
         "sealing": "ok",
         "archive": "ok",
+        "notifications": "ok",
     }
 
 
 def test_a_month_that_could_not_be_archived_is_reported(client: Client) -> None:
     ArchivedMonth.objects.create(month=date(2024, 3, 1), problem="The disk is full.", failed_at=timezone.now())
     assert client.get("/health").json()["archive"] == "error: 2024-03: The disk is full."
+
+
+def test_notifications_that_reach_nobody_are_reported(client: Client) -> None:
+    for _ in range(2):
+        MessageFactory(attempt_count=1, tried_since=timezone.now() - timedelta(minutes=6))
+
+    answer = client.get("/health").json()
+
+    assert answer["status"] == "degraded"
+    assert answer["notifications"].startswith("error: E-mail: nothing delivered since ")
 
 
 def test_records_that_are_not_sealed_are_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
