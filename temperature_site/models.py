@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from typing_extensions import override
@@ -86,7 +87,15 @@ class SystemProblem(models.Model):
     detail = models.CharField(max_length=1000)
     advice = models.CharField(max_length=1000)
     since = models.DateTimeField()
-    notified_at = models.DateTimeField(null=True, help_text="When the operator was told; null until that succeeds.")
+    notified_at = models.DateTimeField(
+        null=True, help_text="When the operator was first told; null until that succeeds."
+    )
+    notified_by = ArrayField(
+        models.CharField(max_length=10),
+        default=list,
+        db_default=[],
+        help_text="The ways that told the operator that it began, and not yet that it is over.",
+    )
 
     class Meta:
         ordering = ["since"]

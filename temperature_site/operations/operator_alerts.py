@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import smtplib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -38,6 +38,8 @@ WATCHED = (
     doctor_surroundings.check_disk,
 )
 TIMEOUT_SECONDS = 10.0
+# Tells a subject and a text; returns whether that succeeded.
+Tell = Callable[[str, str], bool]
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('operator alerts'))"
 
 
@@ -47,61 +49,80 @@ def watch(now: datetime) -> None:
     for finding in diagnose(now, WATCHED):
         if finding.state == State.PROBLEM:
             problems.setdefault(finding.part, finding)
-    if started := _record(problems, now):
-        _tell_started(started, now)
-    _tell_ended(problems)
+    repeated, ended = _record(problems, now)
+    ways = _ways()
+    for way, tell in ways.items():
+        _tell_started(way, tell, [problem for problem in repeated if way not in problem.notified_by], now)
+        _tell_ended(way, tell, [problem for problem in ended if way in problem.notified_by])
+    SystemProblem.objects.exclude(part__in=problems).exclude(notified_by__overlap=list(ways)).delete()
     if settings.HEARTBEAT_URL and not problems:
         _request("GET", settings.HEARTBEAT_URL)
 
 
-def _record(problems: Mapping[str, Finding], now: datetime) -> list[SystemProblem]:
-    """Record the problems; return those that were found before and that the operator does not know yet."""
+def _record(problems: Mapping[str, Finding], now: datetime) -> tuple[list[SystemProblem], list[SystemProblem]]:
+    """Record the problems; return those that were found before as well, and those that have ended."""
     with transaction.atomic(), connection.cursor() as cursor:
         # Two beats must not tell everything twice.
         cursor.execute(_LOCK)
-        known = {problem.part: problem for problem in SystemProblem.objects.filter(part__in=problems)}
-        # A problem that ended before anybody was told needs no message.
-        SystemProblem.objects.exclude(part__in=problems).filter(notified_at=None).delete()
+        known = {problem.part: problem for problem in SystemProblem.objects.all()}
         SystemProblem.objects.bulk_create(
             SystemProblem(part=part, detail=found.detail[:1000], advice=found.advice[:1000], since=now)
             for part, found in problems.items()
             if part not in known
         )
-    return [problem for problem in known.values() if problem.notified_at is None]
+    repeated = [problem for part, problem in known.items() if part in problems]
+    return repeated, [problem for part, problem in known.items() if part not in problems]
 
 
-def _tell_started(problems: Sequence[SystemProblem], now: datetime) -> None:
+def _tell_started(way: str, tell: Tell, problems: Sequence[SystemProblem], now: datetime) -> None:
     lines = [f"{problem.part}: {problem.detail}\n  {problem.advice}" for problem in problems]
-    if _tell(f"Temperature monitoring: {_names(problems)} needs attention", "\n".join(lines)):
-        SystemProblem.objects.filter(part__in=[problem.part for problem in problems]).update(notified_at=now)
+    if problems and tell(f"Temperature monitoring: {_names(problems)} needs attention", "\n".join(lines)):
+        for problem in problems:
+            problem.notified_at = problem.notified_at or now
+            problem.notified_by = [*problem.notified_by, way]
+            problem.save(update_fields=["notified_at", "notified_by"])
 
 
-def _tell_ended(problems: Mapping[str, Finding]) -> None:
-    ended = list(SystemProblem.objects.exclude(part__in=problems))
+def _tell_ended(way: str, tell: Tell, problems: Sequence[SystemProblem]) -> None:
     lines = [
-        f"{problem.part}: ok again; from {problem.since:%Y-%m-%d %H:%M} UTC: {problem.detail}" for problem in ended
+        f"{problem.part}: ok again; from {problem.since:%Y-%m-%d %H:%M} UTC: {problem.detail}" for problem in problems
     ]
-    if ended and _tell(f"Temperature monitoring: {_names(ended)} ok again", "\n".join(lines)):
-        SystemProblem.objects.filter(part__in=[problem.part for problem in ended]).delete()
+    if problems and tell(f"Temperature monitoring: {_names(problems)} ok again", "\n".join(lines)):
+        for problem in problems:
+            problem.notified_by = [each for each in problem.notified_by if each != way]
+            problem.save(update_fields=["notified_by"])
 
 
 def _names(problems: Sequence[SystemProblem]) -> str:
     return ", ".join(problem.part for problem in problems)
 
 
-def _tell(subject: str, text: str) -> bool:
-    """Send a message to the operator; return whether every configured way worked. Without one it is logged only."""
-    logger.warning("system problem", subject=subject, text=text)
-    is_sent = True
+def _ways() -> Mapping[str, Tell]:
+    """Return the configured ways to tell the operator something, which fail independently of each other."""
+    ways = {"log": _log}
     if settings.OPERATOR_EMAIL:
-        try:
-            send_mail(subject, text + "\n", None, settings.OPERATOR_EMAIL)
-        except (OSError, smtplib.SMTPException) as error:
-            logger.error("operator not told by mail", error=type(error).__name__)  # noqa: TRY400 - expected, no traceback
-            is_sent = False
+        ways["mail"] = _send_mail
     if settings.OPERATOR_WEBHOOK_URL:
-        is_sent &= _request("POST", settings.OPERATOR_WEBHOOK_URL, {"text": f"{subject}\n{text}"})
-    return is_sent
+        ways["webhook"] = _post
+    return ways
+
+
+def _log(subject: str, text: str) -> bool:
+    logger.warning("system problem", subject=subject, text=text)
+    return True
+
+
+def _send_mail(subject: str, text: str) -> bool:
+    try:
+        send_mail(subject, text + "\n", None, settings.OPERATOR_EMAIL)
+    except (OSError, smtplib.SMTPException) as error:
+        logger.error("operator not told by mail", error=type(error).__name__)  # noqa: TRY400 - expected, no traceback
+        return False
+    return True
+
+
+def _post(subject: str, text: str) -> bool:
+    return _request("POST", settings.OPERATOR_WEBHOOK_URL, {"text": f"{subject}\n{text}"})
 
 
 def _request(method: str, url: str, document: Mapping[str, str] | None = None) -> bool:

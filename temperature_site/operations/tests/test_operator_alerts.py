@@ -89,10 +89,67 @@ def test_what_could_not_be_told_is_told_later(
         patched.setattr(operator_alerts, "send_mail", refuse)
         watch(minutes(0))
         watch(minutes(1))
-    assert SystemProblem.objects.get().notified_at is None
+    assert "mail" not in SystemProblem.objects.get().notified_by
 
     watch(minutes(2))
     assert len(mail.outbox) == 1
+
+
+def test_a_way_that_fails_does_not_repeat_the_messages_of_the_other(
+    found: list[Finding], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OPERATOR_WEBHOOK_URL = "https://hooks.example.com/y"
+    received: list[bool] = []
+    is_up = False
+
+    def request(method: str, url: str, document: object = None) -> bool:
+        received.extend([True] * is_up)
+        return is_up
+
+    monkeypatch.setattr(operator_alerts, "_request", request)
+    found[:] = [FULL]
+    for minute in range(5):
+        watch(minutes(minute))
+    assert len(mail.outbox) == 1
+    assert received == []
+
+    is_up = True
+    for minute in (5, 6):
+        watch(minutes(minute))
+    assert len(mail.outbox) == len(received) == 1
+
+    is_up, found[:] = False, []
+    for minute in (7, 8):
+        watch(minutes(minute))
+    assert len(mail.outbox) == 2
+    is_up = True
+    for minute in (9, 10):
+        watch(minutes(minute))
+    assert len(mail.outbox) == len(received) == 2
+    assert not SystemProblem.objects.exists()
+
+
+def test_an_end_is_not_told_where_the_beginning_was_not(
+    found: list[Finding], requests: list[tuple[str, str]], settings: Settings
+) -> None:
+    found[:] = [FULL]
+    for minute in (0, 1):
+        watch(minutes(minute))
+    settings.OPERATOR_WEBHOOK_URL = "https://hooks.example.com/y"
+    found[:] = []
+    watch(minutes(2))
+    assert len(mail.outbox) == 2
+    assert requests == []
+    assert not SystemProblem.objects.exists()
+
+
+def test_a_way_that_is_not_configured_any_more_holds_nothing_up(found: list[Finding], settings: Settings) -> None:
+    found[:] = [FULL]
+    for minute in (0, 1):
+        watch(minutes(minute))
+    settings.OPERATOR_EMAIL, found[:] = [], []
+    watch(minutes(2))
+    assert not SystemProblem.objects.exists()
 
 
 def test_the_heartbeat_is_sent_only_without_problems(
