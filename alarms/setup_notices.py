@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from alarms.models import Channel, EvaluationFailure, Rule
+from alarms.models import Alarm, Channel, EvaluationFailure, Rule
 from alarms.models.channels import GONE_REASON
+from alarms.thresholds import Severity
 from core.scope import Scope
 from customers.access import actions
 from customers.access.principal import Principal
-from customers.models import Customer
+from customers.models import Customer, StorageUnit
 
 MAX_NAMED = 3
 # Failures in a row, within about a minute, after which a channel is named.
@@ -33,7 +35,7 @@ class SetupNotice:
 def setup_notices(principal: Principal) -> list[SetupNotice]:
     """Return what is wrong, for a person who can do something about it; nothing for anybody else.
 
-    Three queries, and one more for the operator's staff.
+    Four queries, and one more for the operator's staff.
     """
     is_operator = not principal.scope_of(actions.VIEW_EVALUATION_FAILURES).is_empty
     notices = [*_notices_of_failures(), *_notices_of_settings()] if is_operator else []
@@ -43,6 +45,7 @@ def setup_notices(principal: Principal) -> list[SetupNotice]:
         names = _listed([customer.name for customer in silent], "customer")
         text = f"Nobody is notified of the alarms of {names}: there is no notification rule."
         notices.append(SetupNotice(text, "Add a rule", url))
+    notices += _notices_of_gaps_in_rules(principal.scope_of(actions.CHANGE_RULES))
     notices += _notices_of_channels(principal.scope_of(actions.CHANGE_CHANNELS))
     return notices + _notices_of_provisional_limits(principal.scope_of(actions.CHANGE_DEFAULT_LIMITS))
 
@@ -69,10 +72,66 @@ def _without_rule(scope: Scope) -> list[Customer]:
     """Return the active customers within `scope` that have no enabled rule with an enabled channel."""
     if scope.is_empty:
         return []
-    has_channel = Q(channels__is_enabled=True) | Q(escalation_channels__is_enabled=True)
-    rules = Rule.objects.filter(has_channel, customer=OuterRef("pk"), is_enabled=True)
+    rules = _working_rules().filter(customer=OuterRef("pk"))
     customers = Customer.objects.visible_to(scope).filter(~Exists(rules), is_active=True)
     return list(customers.order_by("customer_code"))
+
+
+def _working_rules() -> QuerySet[Rule]:
+    """Return the enabled rules with an enabled channel."""
+    has_channel = Q(channels__is_enabled=True) | Q(escalation_channels__is_enabled=True)
+    return Rule.objects.filter(is_enabled=True, pk__in=Rule.objects.filter(has_channel).order_by().values("pk"))
+
+
+def _selecting(kind: str, severity: str) -> Q:
+    """Return the condition of rules that select alarms of this kind and severity."""
+    has_kind = Q(kinds=[]) | Q(kinds__contains=[kind])
+    return has_kind & (Q(severities=[]) | Q(severities__contains=[severity]))
+
+
+def _notices_of_gaps_in_rules(scope: Scope) -> list[SetupNotice]:
+    """Return notices of the first customers with rules that cover not all units, or no source that is down. One query.
+
+    All units must be covered for critical temperature alarms, whatever the hours.
+    """
+    if scope.is_empty:
+        return []
+    rules = _working_rules().order_by()
+    of_customer = rules.filter(customer=OuterRef("pk"))
+    of_temperatures = _selecting(Alarm.Kind.TEMPERATURE, Severity.CRITICAL)
+    of_sources = _selecting(Alarm.Kind.SOURCE_DOWN, Severity.CRITICAL)
+    of_sources |= _selecting(Alarm.Kind.NO_DATA, Severity.WARNING)
+    customers = Customer.objects.visible_to(scope).filter(Exists(of_customer), is_active=True)
+    counted = customers.annotate(
+        unit_count=Case(
+            When(Exists(of_customer.filter(of_temperatures, facilities=None, units=None)), then=0),
+            default=Coalesce(_count_of_units_outside(rules.filter(of_temperatures)), 0),
+        ),
+        lacks_sources=Q(Exists(Customer.objects.filter(pk=OuterRef("pk"), sources__isnull=False)))
+        & ~Exists(of_customer.filter(of_sources)),
+    ).filter(Q(unit_count__gt=0) | Q(lacks_sources=True))
+    rows = counted.order_by("customer_code").values_list("name", "public_id", "unit_count", "lacks_sources")
+    return [
+        SetupNotice(
+            f"Nobody is notified of {_gaps_text(count, lacks_sources)}: no notification rule of {name} covers them.",
+            "Show rules",
+            reverse("settings-notifications", args=[public_id]),
+        )
+        for name, public_id, count, lacks_sources in rows[:MAX_NAMED]
+    ]
+
+
+def _gaps_text(unit_count: int, lacks_sources: bool) -> str:
+    gaps = [f"critical temperature alarms of {_units_text(unit_count)}"] if unit_count else []
+    return " and of ".join(gaps + ["sources that are down"] * lacks_sources)
+
+
+def _count_of_units_outside(rules: QuerySet[Rule]) -> Subquery:
+    """Return the expression over customers for the number of units that no rule names, alone or by their facility."""
+    units = StorageUnit.objects.filter(facility__customer=OuterRef("pk"), is_synthetic=False)
+    for name, named in (("pk", "units"), ("facility", "facilities")):
+        units = units.exclude(**{f"{name}__in": rules.filter(**{f"{named}__isnull": False}).values(named)})
+    return Subquery(units.order_by().values("facility__customer").annotate(count=Count("pk")).values("count"))
 
 
 def _notices_of_channels(scope: Scope) -> list[SetupNotice]:

@@ -36,7 +36,7 @@ def open_alarms(context: Context) -> int:
 
 @register.simple_tag(takes_context=True)
 def missing_setup(context: Context) -> list[SetupNotice]:
-    """Return what keeps alarms from reaching anybody, as far as the signed-in person can add it. Two queries."""
+    """Return what keeps alarms from reaching anybody, for those who can change it. Four or five queries."""
     return setup_notices(page_principal(context["request"]))
 
 

@@ -9,8 +9,9 @@ from django.urls import reverse
 from alarms.models import Channel, UnitLimits
 from alarms.models.channels import GONE_REASON
 from alarms.setup_notices import MIN_FAILURES
+from customers.models import Customer
 from tests.alarm_factories import RuleFactory, WebhookChannelFactory
-from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, StorageUnitFactory
+from tests.factories import CustomerFactory, MembershipFactory, SourceFactory, StaffFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +69,68 @@ def test_a_retry_and_a_channel_that_a_person_disabled_need_no_notice(client: Cli
     WebhookChannelFactory(customer=membership.customer, failures_in_a_row=MIN_FAILURES)
     client.force_login(membership.user)
     assert "Messages do not reach" not in client.get("/").content.decode()
+
+
+@pytest.fixture
+def manager(client: Client) -> Customer:
+    """Sign in a manager; return the customer."""
+    membership = MembershipFactory(role="manager")
+    client.force_login(membership.user)
+    customer: Customer = membership.customer
+    return customer
+
+
+def test_a_manager_learns_of_units_that_no_rule_covers(client: Client, manager: Customer) -> None:
+    named, of_facility, *others = (StorageUnitFactory(facility__customer=manager) for _ in range(4))
+    RuleFactory(customer=manager, units=[named], facilities=[of_facility.facility])
+    notice = (
+        "Nobody is notified of critical temperature alarms of 2 storage units: "
+        f"no notification rule of {manager.name} covers them."
+    )
+    text = client.get("/").content.decode()
+    assert notice in text
+    assert reverse("settings-notifications", args=[manager.public_id]) in text
+
+    RuleFactory(customer=manager, units=others)
+    assert "Nobody is notified" not in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [{"kinds": ["no_data"]}, {"severities": ["warning"]}, {"is_enabled": False}, {"channels": []}],
+    ids=["kind", "severity", "disabled", "no channel"],
+)
+def test_rules_that_leave_out_critical_temperatures_cover_no_unit(
+    client: Client, manager: Customer, gap: dict[str, object]
+) -> None:
+    _, other = (StorageUnitFactory(facility__customer=manager) for _ in range(2))
+    RuleFactory(customer=manager, units=[other])
+    RuleFactory(customer=manager, **gap)
+    notice = "critical temperature alarms of 1 storage unit: "
+    assert notice in client.get("/").content.decode()
+
+    RuleFactory(customer=manager, kinds=["temperature"], severities=["critical"])
+    assert notice not in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("covering", [{"kinds": ["source_down"]}, {"kinds": ["no_data"], "severities": ["warning"]}])
+def test_a_manager_learns_that_no_rule_covers_sources(
+    client: Client, manager: Customer, covering: dict[str, object]
+) -> None:
+    RuleFactory(customer=manager, kinds=["temperature"])
+    assert "sources that are down" not in client.get("/").content.decode()
+    SourceFactory(customer=manager)
+    assert "Nobody is notified of sources that are down: " in client.get("/").content.decode()
+
+    RuleFactory(customer=manager, **covering)
+    assert "sources that are down" not in client.get("/").content.decode()
+
+
+def test_the_virtual_unit_of_drills_needs_no_rule(client: Client, manager: Customer) -> None:
+    unit = StorageUnitFactory(facility__customer=manager)
+    StorageUnitFactory(facility__customer=manager, is_synthetic=True)
+    RuleFactory(customer=manager, units=[unit])
+    assert "Nobody is notified" not in client.get("/").content.decode()
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
