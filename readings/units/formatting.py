@@ -43,8 +43,9 @@ def deviation_text(deviation_k: float | None, scale: Scale | str) -> str:
     """Format a difference in kelvin with its sign, in degrees of `scale`: "+2.5 K", "+4.5 °F"; "–" for None."""
     if deviation_k is None:
         return UNKNOWN_TEXT
-    sign = "+" if deviation_k > 0 else ""
     difference = number_text(difference_from_kelvin(deviation_k, scale), 2)
+    # What rounds to zero has no sign.
+    sign = "+" if deviation_k > 0 and float(difference) else ""
     return f"{sign}{difference}\N{NO-BREAK SPACE}{difference_label(scale)}"
 
 
@@ -92,14 +93,16 @@ def age_text_of_seconds(seconds: int) -> str:
 
 
 def duration_text(duration: timedelta) -> str:
-    """Format a duration in its two largest units: "2 days 4 h", "3 h 20 min", "45 min", "30 s", or "none"."""
+    """Format a duration in its two largest units: "2 days 4 h", "3 h 20 min", "1 min 30 s", or "none"."""
     seconds = round(duration.total_seconds())
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     if days:
         return f"{days} day{'s' if days > 1 else ''}" + (f" {hours} h" if hours else "")
     if hours:
         return f"{hours} h" + (f" {minutes} min" if minutes else "")
-    return f"{minutes} min" if minutes else f"{seconds} s" if seconds else "none"
+    if minutes:
+        return f"{minutes} min" + (f" {seconds % 60} s" if seconds % 60 else "")
+    return f"{seconds} s" if seconds else "none"
 
 
 def drift_text(seconds: float) -> str:

@@ -47,6 +47,9 @@ def test_a_listed_temperature_keeps_every_digit_that_was_sent() -> None:
         (-2.0, "K", f"−2.0{NBSP}K"),
         (2.5, "F", f"+4.5{NBSP}°F"),
         (0.0, "C", f"0.0{NBSP}K"),
+        (0.004, "C", f"0.0{NBSP}K"),
+        (-0.004, "C", f"0.0{NBSP}K"),
+        (0.005, "F", f"+0.01{NBSP}°F"),
         (None, "F", "–"),
     ],
 )
@@ -87,6 +90,7 @@ def test_only_the_whole_is_written_as_100_percent(share: float | None, text: str
     [
         (0, "none"),
         (30, "30 s"),
+        (90, "1 min 30 s"),
         (2_700, "45 min"),
         (12_000, "3 h 20 min"),
         (7_200, "2 h"),

@@ -281,7 +281,7 @@ class TestSensors:
         assert [(each.sensor_code, each.drift_text) for each in sensors] == [
             ("fast", "20 h ahead"),
             ("right", "on time"),
-            ("slow", "5 min behind"),
+            ("slow", "5 min 30 s behind"),
             ("unknown", "not measured"),
         ]
 
