@@ -11,6 +11,7 @@ def add_manage(apps, schema_editor):
     count = tokens.filter(permissions__contains=['write']).exclude(permissions__contains=['manage']).update(
         permissions=models.Func(models.F('permissions'), models.Value('manage'), function='array_append')
     )
+    check_now(schema_editor)
     if count:
         print(f'\n    Added the permission manage to {count:,} API tokens with write.', end='')
 
@@ -22,6 +23,12 @@ def remove_manage(apps, schema_editor):
     tokens.filter(permissions__contains=['manage']).update(
         permissions=models.Func(models.F('permissions'), models.Value('manage'), function='array_remove')
     )
+    check_now(schema_editor)
+
+
+def check_now(schema_editor):
+    """Check the foreign keys of changed rows: PostgreSQL alters no table and adds no index while checks are pending."""
+    schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')
 
 
 class Migration(migrations.Migration):
