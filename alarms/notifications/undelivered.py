@@ -1,4 +1,4 @@
-"""Whether notifications as a whole reach anybody, for the operator: one customer's wrong address is not his problem."""
+"""Tell the operator whether notifications reach anybody at all; a wrong address is its customer's own problem."""
 
 from __future__ import annotations
 
