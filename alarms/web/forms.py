@@ -168,7 +168,12 @@ class UnitLimitsForm(UnitLimitsChoiceForm):
         help_texts = {"named_sensor": "Only for the rule “one reference sensor”."}
 
     applies_from = LocalTimeField(
-        label="Backdate to", required=False, help_text="Local time. Leave empty if the limits apply from now on."
+        label="Backdate to",
+        required=False,
+        help_text=(
+            "Local time. One that occurs twice, when summer time ends, means the first; one that is skipped, "
+            "when it begins, is an hour later. Leave empty if the limits apply from now on."
+        ),
     )
     reason = reason_field("Recorded in the history. Required to backdate limits.")
 

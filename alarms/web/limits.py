@@ -87,7 +87,14 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
         ("Removed excursions", [_row(each, unit) for each in replay.removed]),
         ("Excursions in both", [_row(before, unit, after) for before, after in replay.unchanged]),
     ]
-    return {"previewed": form.digest, "parts": parts, "preview_since": replay.since, "applies_from": applies_from}
+    return {
+        "previewed": form.digest,
+        "parts": parts,
+        "preview_since": replay.since,
+        "applies_from": applies_from,
+        # Templates leave it out where it tells the two hours of an equal local time apart.
+        "zone_name": applies_from.astimezone(unit.facility.zone).tzname(),
+    }
 
 
 @require_http_methods(GET_OR_POST)

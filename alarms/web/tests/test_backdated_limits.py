@@ -11,7 +11,7 @@ from django.utils import timezone
 from alarms.models import LimitVersion, UnitLimits
 from alarms.web.tests.test_limits import PLAIN, limits_url
 from audit.models import AuditEntry
-from customers.models import StorageUnit
+from customers.models import Facility, StorageUnit
 from tests.api_clients import client_of
 from tests.factories import MembershipFactory, StorageUnitFactory, store_readings
 
@@ -82,6 +82,15 @@ def test_backdating_requires_a_time_in_the_past_and_a_reason(
 ) -> None:
     assert message in manager.post(limits_url(unit), OWN | fields).content.decode()
     assert not UnitLimits.objects.exists()
+
+
+def test_a_time_that_occurs_twice_is_explained_and_previewed_as_the_first(manager: Client, unit: StorageUnit) -> None:
+    Facility.objects.update(time_zone="Europe/Berlin")
+    page = manager.get(limits_url(unit)).content.decode()
+    assert "One that occurs twice, when summer time ends, means the first" in page
+
+    previewed = manager.post(limits_url(unit), OWN | {"applies_from": "2025-10-26T02:30"}).content.decode()
+    assert "limits from 26 Oct 2025, 02:30 CEST on" in previewed
 
 
 def test_a_reason_may_be_stated_for_limits_from_now_on(manager: Client, unit: StorageUnit) -> None:
