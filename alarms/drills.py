@@ -55,9 +55,21 @@ def start(customer: Customer, *, by: str, now: datetime | None = None) -> Drill:
             _store_reading(synthetic_unit(customer), BREACH_C, now)
             _find_alarm(drill)
     except IntegrityError as error:
-        raise DrillInProgress(f"A drill for {customer.name} is already running.") from error
+        raise DrillInProgress(_in_progress_text(customer, now)) from error
     logger.info("drill started", drill=str(drill.public_id), customer=customer.customer_code)
     return drill
+
+
+def _in_progress_text(customer: Customer, now: datetime) -> str:
+    running = Drill.objects.filter(customer=customer, ended_at=None).first()
+    if running is None:
+        return f"A drill for {customer.name} has just ended; start another one."
+    ends_at = running.started_at + MAX_DURATION
+    if now < ends_at:
+        text = f"is already running. It ends by {ends_at:%H:%M} UTC; start another after that."
+    else:
+        text = f"should have ended by {ends_at:%H:%M} UTC: are beat and a worker running?"
+    return f"A drill for {customer.name} {text}"
 
 
 def start_due(now: datetime) -> int:

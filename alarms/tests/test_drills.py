@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -151,5 +151,12 @@ def test_the_command_reports_errors(customer: Customer) -> None:
             call_command("drill", customer.customer_code, "--seconds", seconds)
     with pytest.raises(CommandError, match="no rule notifies anyone"):
         call_command("drill", customer.customer_code, "--seconds", "0")
-    with pytest.raises(CommandError, match="already running"):
+    with pytest.raises(CommandError, match=r"already running\. It ends by \d\d:\d\d UTC; start another after that\."):
         call_command("drill", customer.customer_code)
+
+
+def test_a_drill_that_nothing_ends_is_explained(customer: Customer) -> None:
+    started = datetime(2026, 11, 28, 14, 0, tzinfo=UTC)
+    drills.start(customer, by="anna", now=started)
+    with pytest.raises(drills.DrillInProgress, match="should have ended by 14:05 UTC: are beat and a worker"):
+        drills.start(customer, by="bert", now=started + drills.MAX_DURATION)
