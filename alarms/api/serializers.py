@@ -43,7 +43,9 @@ class AlarmSerializer(serializers.Serializer[Alarm]):
         labelled_choices(Scale), source="storage_unit.temperature_unit", allow_null=True
     )
     recorded_at = serializers.DateTimeField(allow_null=True, help_text="When the peak was measured.")
-    equipment_status = serializers.CharField(allow_null=True, help_text="Status reported with that reading.")
+    equipment_status = serializers.CharField(
+        allow_null=True, help_text="Status reported with that reading. Null once the month of that reading is archived."
+    )
     started_at = serializers.DateTimeField(help_text="When the condition began.")
     ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while the condition is still active.")
     opened_at = serializers.DateTimeField(allow_null=True)
