@@ -79,7 +79,7 @@ AUDITED = (
         hot=("updated_at",),
         secret=("api_url_secret",),
         urls=("api_url",),
-        needs_reason=("is_active", "requires_reason", "requires_signatures"),
+        needs_reason=(DELETE, "is_active", "requires_reason", "requires_signatures"),
     ),
     AuditedModel(model="customers.facility", label=("name", "facility_code"), needs_reason=(DELETE, "time_zone")),
     AuditedModel(

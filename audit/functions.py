@@ -58,7 +58,7 @@ BEGIN
     WHERE key <> ALL (TG_ARGV[3]::text[])
         AND (old_row IS NULL OR new_row IS NULL OR new_row -> key IS DISTINCT FROM old_row -> key);
     EXECUTE TG_ARGV[1] INTO label, customer, unit, person USING this_row;
-    PERFORM audit_require_reason(customer, TG_OP, changed, TG_ARGV[6]::text[]);
+    PERFORM audit_require_reason(customer, TG_OP, changed, TG_ARGV[6]::text[], old_row);
     PERFORM audit_append(
         CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'UPDATE' THEN 'changed' ELSE 'deleted' END,
         TG_ARGV[0],
@@ -91,7 +91,8 @@ $$;
 
 # Processes state no reasons: what they do follows from what people decided.
 _REQUIRE_REASON = """
-CREATE FUNCTION audit_require_reason(of_customer integer, operation text, changed text[], needing text[]) RETURNS void
+CREATE FUNCTION audit_require_reason(of_customer integer, operation text, changed text[], needing text[],
+    old_row jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     who jsonb := nullif(current_setting('audit.context', true), '')::jsonb;
@@ -101,7 +102,8 @@ BEGIN
     THEN
         RETURN;
     END IF;
-    IF (SELECT requires_reason FROM customer WHERE id = of_customer) THEN
+    -- A row of a customer itself shows what was required before the change.
+    IF (old_row ->> 'requires_reason')::boolean OR (SELECT requires_reason FROM customer WHERE id = of_customer) THEN
         RAISE EXCEPTION 'This customer requires a reason for this change.'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'audit_reason_required';
     END IF;
@@ -176,13 +178,15 @@ $$;
 FUNCTIONS = {
     "audit_append(text, text, text, text, integer, integer, integer, jsonb, jsonb)": _APPEND,
     "audit_values(jsonb, text[], text[], text[])": _VALUES,
-    "audit_require_reason(integer, text, text[], text[])": _REQUIRE_REASON,
+    "audit_require_reason(integer, text, text[], text[], jsonb)": _REQUIRE_REASON,
     "audit_record_change()": _RECORD_CHANGE,
     "audit_is_withdrawn(integer, timestamptz, integer, timestamptz)": _IS_WITHDRAWN,
     "audit_record_withdrawals()": _RECORD_WITHDRAWALS,
     "audit_keep_entries()": _KEEP_ENTRIES,
     "audit_keep_user_name()": _KEEP_USER_NAME,
 }
+# Of earlier versions.
+FORMER_FUNCTIONS = ("audit_require_reason(integer, text, text[], text[])",)
 
 
 def function_statements(schema: str) -> list[str]:

@@ -15,7 +15,7 @@ from django.db import connections, models, transaction
 from django.db.backends.utils import CursorWrapper
 
 from audit.declarations import AUDITED, DELETE, UPDATE, AuditedModel
-from audit.functions import FUNCTIONS, function_statements
+from audit.functions import FORMER_FUNCTIONS, FUNCTIONS, function_statements
 
 logger = structlog.get_logger(__name__)
 
@@ -150,7 +150,7 @@ def _schema(cursor: CursorWrapper) -> str:
 
 def _statements(tables: set[str], schema: str) -> Iterator[str]:
     """Yield the statements that install everything on these tables, replacing what an earlier version installed."""
-    for signature in FUNCTIONS:
+    for signature in (*FORMER_FUNCTIONS, *FUNCTIONS):
         # Dropping a function drops its triggers.
         yield f"DROP FUNCTION IF EXISTS {signature} CASCADE"
     yield from function_statements(schema)

@@ -336,6 +336,21 @@ def test_a_required_reason_must_be_stated_by_people_and_not_by_processes() -> No
     assert (entry.after, entry.reason) == ({"set_temperature": 8}, "Moved to another room.")
 
 
+def test_a_reason_is_required_to_delete_a_customer_and_to_require_none_any_more() -> None:
+    customers = Customer.objects.filter(pk=CustomerFactory.create(requires_reason=True).pk)
+
+    work = begin_work(lambda: AuditContext(Actor("person", "anna", 5), "page"))
+    for change in (customers.delete, lambda: customers.update(requires_reason=False)):
+        with pytest.raises(ReasonRequired), transaction.atomic():
+            change()
+    assert customers.get().requires_reason
+    with stating_reason("The contract has ended."):
+        customers.delete()
+    end_work(work)
+
+    assert latest("customers.customer").reason == "The contract has ended."
+
+
 def test_a_recorded_column_can_be_retyped_and_removed() -> None:
     StorageUnitFactory.create()
 
