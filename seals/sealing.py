@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import structlog
 from django.db import connection
 from django.utils import timezone
 
 from audit.models import AuditEntry
 from customers.models import Customer
+from readings.storage.archive.state import ArchiveUnavailable
 from readings.storage.closing import closes_at, first_day_closing_after, start_of
 from readings.storage.partitions import next_month
 from seals.chain import chain_entries, chain_head
 from seals.checkpoint import advance_checkpoint
 from seals.days import customers_with_due_days, due_day, seal_day
 from seals.models import DaySeal, SettledCheckpoint
+
+logger = structlog.get_logger(__name__)
 
 # The task runs every minute, and an entry is chained in the second run after the transactions of its time have ended.
 CHAINED_WITHIN = timedelta(minutes=10)
@@ -51,14 +55,18 @@ class Sealed:
 def seal(*, deadline: datetime | None = None) -> Sealed:
     """Chain settled entries and seal due days until none is left or the deadline has passed.
 
-    Raise AlreadyRunning. Every step is a transaction of its own, so a run that is interrupted loses nothing.
+    Raise AlreadyRunning. Every step is a transaction of its own, so a run that is interrupted loses nothing. A customer
+    with late readings in a file that cannot be read waits until it can be, and no other one waits for it.
     """
     checkpoint = advance_checkpoint()
     sealed = Sealed(entries=chain_entries(checkpoint.settled_entry_id))
     for customer in customers_with_due_days(checkpoint):
-        while (deadline is None or timezone.now() < deadline) and (due := due_day(customer, checkpoint)):
-            seal_day(due, chain_head())
-            sealed.days += 1
+        try:
+            while (deadline is None or timezone.now() < deadline) and (due := due_day(customer, checkpoint)):
+                seal_day(due, chain_head())
+                sealed.days += 1
+        except ArchiveUnavailable as error:
+            logger.warning("day not sealed", customer=customer and customer.pk, reason=str(error))
     return sealed
 
 

@@ -26,7 +26,7 @@ from seals.days import customers_with_due_days, due_day
 from seals.models import ChainLink, DaySeal, SettledCheckpoint
 from seals.sealing import CHAINED_WITHIN, SEALED_WITHIN, objection_to_archiving, seal, sealing_problem
 from seals.tasks import seal_trail
-from seals.tests.sealed_data import BEGAN_AT, DAY, last_entry_id, seal_until, settled_at, store_in_time
+from seals.tests.sealed_data import BEGAN_AT, DAY, arrive_late, last_entry_id, seal_until, settled_at, store_in_time
 from seals.transactions import SEALING_LOCK
 from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 
@@ -83,6 +83,29 @@ def test_a_checkpoint_of_another_server_is_begun_again() -> None:
     assert timezone.now() - checkpoint.pending_at < timedelta(minutes=1)
     assert checkpoint.pending_transaction_id < 2**60
     assert checkpoint.pending_entry_id >= last_entry_id()
+
+
+@pytest.mark.django_db
+def test_a_file_of_the_archive_that_is_missing_delays_no_other_customer(
+    sealed_customer: Customer, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = settings.STORAGES | {"archive": folder}
+    unit = StorageUnit.objects.get(facility__customer=sealed_customer)
+    late_at = closes_at(DAY) + timedelta(hours=1)
+    arrive_late(unit, [7.0], start=start_of(DAY) + timedelta(hours=3), arrived_at=late_at)
+    archive_month(DAY)
+    (file,) = ArchiveFile.objects.all()
+    (tmp_path / file.name).unlink()
+    other = CustomerFactory()
+    Customer.objects.filter(pk=other.pk).update(created_at=BEGAN_AT)
+    checkpoint = settled_at(closes_at(DAY + timedelta(days=1)))
+    monkeypatch.setattr("seals.sealing.advance_checkpoint", lambda: checkpoint)
+
+    seal()
+
+    assert DaySeal.of(sealed_customer.pk).count() == 1
+    assert DaySeal.of(other.pk).exists()
 
 
 @pytest.fixture
