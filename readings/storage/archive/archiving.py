@@ -38,6 +38,7 @@ from readings.storage.archive.state import (
     CannotArchive,
     MonthState,
     NotVerified,
+    NotYet,
     live_files,
     lock_table,
     recalled_units,
@@ -117,7 +118,7 @@ def archive_month(month: date, objection_to: Objection | None = None) -> Outcome
         prepared = _Prepared(changes_of(month))
         # After that look at the changes: what had been stored by then is seen, what is stored later is one.
         if objection_to is not None and (objection := objection_to(month)) is not None:
-            raise CannotArchive(f"{month:%Y-%m} cannot be archived yet: {objection}")
+            raise NotYet(f"{month:%Y-%m} cannot be archived yet: {objection}")
         _write_files(state, prepared)
         if prepared.new or prepared.replaced:
             _exchange(state, prepared)

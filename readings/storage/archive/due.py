@@ -12,7 +12,7 @@ from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, RecalledUnit
 from readings.storage.archive.archiving import Objection, Outcome, archive_month
 from readings.storage.archive.leftovers import drop_detached, remove_replaced_files
-from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, StorageOut, start_of
+from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, NotYet, StorageOut, start_of
 from readings.storage.archive.verification import note_missing_files
 from readings.storage.partitions import existing_partitions, next_month
 
@@ -108,6 +108,10 @@ def archive_or_note(month: date) -> Outcome | None:
         return archive_month(month, objection_to)
     except AlreadyArchiving:
         raise
+    except NotYet as error:
+        # No problem, and not for the health check, which everybody can read.
+        logger.info("month not archived yet", month=f"{month:%Y-%m}", reason=str(error))
+        return None
     except ArchiveError as error:
         _note(month, str(error))
         logger.warning("month not archived", month=f"{month:%Y-%m}", error=str(error))

@@ -64,6 +64,10 @@ class CannotArchive(ArchiveError):  # noqa: N818 - reads better where it is caug
     """The month cannot be archived, or restored, now; the message says why."""
 
 
+class NotYet(CannotArchive):
+    """Something keeps the month in the table for now, as usual; the message says what, and may name a customer."""
+
+
 @dataclass(frozen=True, slots=True)
 class MonthState:
     """A month and the version of where its readings are."""

@@ -172,6 +172,17 @@ def test_the_health_check_shows_no_more_of_an_unexpected_error_than_its_kind(mon
     )
 
 
+def test_the_health_check_names_no_customer_that_keeps_a_month_from_being_archived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The objection came up after the first look: a delivery arrived in between."""
+    objections = iter([None, "Days of the customer ACME are not sealed yet."])
+    monkeypatch.setattr(due, "objection_to", lambda _: next(objections))
+
+    assert archive_or_note(MONTH) is None
+    assert archive_problem() is None
+
+
 class TestDamage:
     @pytest.fixture(autouse=True)
     def archived(self) -> None:
