@@ -49,6 +49,10 @@ _CONTAINERS = {
     "sensor": ("sensors", "probes", "channels", "series", "entities", "nodes", "tags", "sensor", "probe", "channel"),
 }  # fmt: skip
 _FIELDS = {"facility": "facility_id", "unit": "unit_id", "sensor": "sensor_id"}
+_IDENTITIES = frozenset({*DEFAULT_NAMES["unit"], *DEFAULT_NAMES["sensor"]})
+_ERROR_NAMES = ("error", "errors", "error_message", "message")
+# Of members that are null unless something is wrong or follows; readings are not called so.
+_NO_IDS = (*_ERROR_NAMES, "warning", "warnings", "next", "previous", "cursor")
 _TIME_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _LEAST_EPOCH = 1e8
 _KEPT_CELLS = 20
@@ -166,13 +170,15 @@ def _rows_inside(members: Mapping[str, object], own: Row, name: str, left_out: S
     inherited = own | {key: member for key, member in _scalars(members).items() if canonical(key) not in left_out}
     inherited |= {key: member for key, member in members.items() if key.endswith("_units") and isinstance(member, dict)}
     nested = {key: member for key, member in members.items() if isinstance(member, dict)}
-    is_keyed = len(nested) == len(members) and all(is_reading(member) for member in nested.values())
+    is_keyed = _is_keyed(members)
+    plain = {key: member for key, member in members.items() if member is not None and not _is_nested(member)}
+    beside = own | {key: member for key, member in plain.items() if canonical(key) not in left_out}
     series = [key for key, member in members.items() if _is_series(key, member)]
     for key, member in members.items():
         if _is_units(key, member):
             continue  # of the columns beside them
-        if is_keyed:  # objects by id
-            yield {**own, _FIELDS[_container(name) or "sensor"]: key, **nested[key]}
+        if is_keyed and _is_like_reading(member):  # objects by id
+            yield {**beside, _FIELDS[_container(name) or "sensor"]: key, **nested[key]}
         elif key in series and len(series) > 1:  # lists by id
             yield from _rows(member, {**inherited, _FIELDS[_container(name) or "sensor"]: key}, key)
         elif kind := _container(name) if isinstance(member, dict | list) and nested.get(key) is not None else None:
@@ -186,6 +192,31 @@ def _is_units(name: str, member: object) -> bool:
     if isinstance(member, list) or not canonical(name).endswith("units"):
         return False
     return not isinstance(member, dict) or not any(map(_is_nested, member.values()))
+
+
+def _is_keyed(members: Mapping[str, object]) -> bool:
+    """Return whether an object holds readings by id, some of which may be missing, and other members beside them."""
+    nested = [member for key, member in members.items() if isinstance(member, dict) and not _is_units(key, member)]
+    readings = [member for member in nested if is_reading(member)]
+    missing = [key for key, member in members.items() if _is_missing(member) and canonical(key) not in _NO_IDS]
+    if len(readings) == len(members):
+        return bool(readings)
+    is_named = any(canonical(key) in _IDENTITIES for member in readings for key in member)
+    return bool(readings) and len(readings) + len(missing) > 1 and not is_named
+
+
+def _is_missing(member: object) -> bool:
+    """Return whether a member stands for a reading that there is not: null, or an error."""
+    return member is None or (isinstance(member, dict) and any(canonical(key) in _ERROR_NAMES for key in member))
+
+
+def _is_like_reading(member: object) -> bool:
+    """Return whether an object has a temperature, or a time and a value, so that it is to be read or rejected."""
+    if not isinstance(member, dict):
+        return False
+    names = {canonical(key) for key in member}
+    is_measured = any(meaning_of(key).is_temperature and not _is_nested(member[key]) for key in member)
+    return is_reading(member) or is_measured or bool(names & _TIME_NAMES and names & set(VALUE_NAMES))
 
 
 def _is_nested(value: object) -> bool:

@@ -141,3 +141,43 @@ def test_a_status_of_failure_around_an_empty_list_fails_the_delivery(body: dict[
 def test_a_mark_that_a_value_is_invalid_is_noted() -> None:
     rows = [{"unit_id": "a", "time": "2026-11-23T10:00:00Z", "temperature": 4.5, "valid": False, "online": True}]
     assert 'Fields that are not read: "valid", "online".' in parse(json.dumps(rows)).notes
+
+
+@pytest.mark.parametrize(
+    "beside", [{}, {"c": None}, {"c": {"error": "offline"}}, {"generated": "now"}, {"site": {"city": "Oxford"}}]
+)
+def test_readings_by_id_keep_their_sensors_beside_other_members(beside: dict[str, object]) -> None:
+    row = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    parsed = parse(json.dumps({"a": row, **beside, "b": row}), default_unit="u")
+    assert [(each["sensor_code"], each["temperature_c"]) for each in parsed.rows] == [("a", 4.5), ("b", 4.5)]
+    assert parsed.rejected == []
+
+
+@pytest.mark.parametrize("missing", [None, {"error": "offline"}])
+@pytest.mark.parametrize("beside", [{}, {"generated": "now"}])
+def test_the_only_reading_left_by_id_keeps_its_sensor(missing: object, beside: dict[str, object]) -> None:
+    row = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    assert parse(json.dumps({"a": row, "b": missing, **beside}), default_unit="u").row["sensor_code"] == "a"
+
+
+def test_an_incomplete_reading_by_id_is_rejected() -> None:
+    row = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    parsed = parse(json.dumps({"a": row, "b": row, "c": {"time": row["time"], "value": 5}}), default_unit="u")
+    assert ([each["sensor_code"] for each in parsed.rows], parsed.reasons) == (["a", "b"], {3: "no_temperature"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"generated": "now", "latest": {}}, {"error": None, "latest": {}, "now": "10:00"}, {"site": {}, "latest": {}}],
+)
+def test_an_object_around_one_reading_is_no_sensor(body: dict[str, object]) -> None:
+    reading = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    parsed = parse(json.dumps({**body, "latest": reading}), default_unit="u")
+    assert (parsed.row["sensor_code"], parsed.temperatures) == ("", [4.5])
+
+
+def test_readings_that_name_their_units_need_no_ids_beside_other_members() -> None:
+    row = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5}
+    body = {"generated": "now", "a": {**row, "unit_id": "u1"}, "b": {**row, "unit_id": "u2"}}
+    rows = parse(json.dumps(body)).rows
+    assert [(each["unit_code"], each["sensor_code"]) for each in rows] == [("u1", ""), ("u2", "")]
