@@ -219,8 +219,11 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
     return result
 
 
-def _shaped_rows(value: object, _: ParseOptions) -> Iterator[dict[str, object]]:
-    return rows_in(value)
+def _shaped_rows(value: object, options: ParseOptions) -> Iterator[dict[str, object]]:
+    """Yield the rows in a body, with the time around them if the mapping names it."""
+    name = options.mapping.time_field
+    time = {name: value[name]} if isinstance(value, dict) and isinstance(value.get(name), str | int | float) else {}
+    yield from ({**time, **row} for row in rows_in(value))
 
 
 def item_of(row: dict[str, object]) -> JsonItem:

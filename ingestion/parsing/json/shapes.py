@@ -36,6 +36,8 @@ from ingestion.parsing.limits import MAX_COLUMNS, exceeded
 Row: TypeAlias = dict[str, object]
 
 _TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES, *DATE_NAMES})
+# Of an object around readings, these are the times of the response: each reading has its own.
+_INSTANT_NAMES = _TIME_NAMES - frozenset(DATE_NAMES)
 _TITLE_LISTS = ("columns", "fields", "headers", "header", "keys", "names", "titles")
 _ROW_LISTS = ("data", "rows", "values", "points", "readings", "results")
 _ID_NAMES = ("id", "code", "uuid", "serial", "serial_number", "name")
@@ -133,7 +135,7 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
     if titles:
         quantity = quantity_of(members)
         yield from _table(
-            titles, lists, {key: each for key, each in own.items() if each != quantity} | _labelled(members)
+            titles, lists, {key: each for key, each in own.items() if each != quantity} | _timeless(_labelled(members))
         )
         return
     if (quantity := quantity_of(members)) and (pairs := pairs_of(members)):
@@ -143,10 +145,11 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
         yield from ({**own, **row} for row in rows)
         return
     if columns := _columns(members):
-        beside = (member for key, member in members.items() if canonical(key) == "units")
-        scales = _units_of_columns(around.get(f"{name}_units") or next(beside, None), columns)
+        units = (member for key, member in members.items() if canonical(key) == "units")
+        scales = _units_of_columns(around.get(f"{name}_units") or next(units, None), columns)
+        beside = _timeless(_scalars(members))
         for cells in zip(*columns.values(), strict=True):
-            yield {**own, **_scalars(members), **dict(zip(columns, cells, strict=True)), **scales}
+            yield {**own, **beside, **dict(zip(columns, cells, strict=True)), **scales}
         return
     if _names_reading([key for key, member in members.items() if _is_of_scalars(member)]):
         # Columns of different lengths, to be rejected; a part of them is kept.
@@ -167,11 +170,12 @@ def _rows_of_object(members: Mapping[str, object], around: Row, name: str, *, is
 
 def _rows_inside(members: Mapping[str, object], own: Row, name: str, left_out: Sequence[str]) -> Iterator[Row]:
     """Yield the rows in the members of an object that is no row itself, without its members that are `left_out`."""
-    inherited = own | {key: member for key, member in _scalars(members).items() if canonical(key) not in left_out}
+    scalars = _timeless(_scalars(members))
+    inherited = own | {key: member for key, member in scalars.items() if canonical(key) not in left_out}
     inherited |= {key: member for key, member in members.items() if key.endswith("_units") and isinstance(member, dict)}
     nested = {key: member for key, member in members.items() if isinstance(member, dict)}
     is_keyed = _is_keyed(members)
-    plain = {key: member for key, member in members.items() if member is not None and not _is_nested(member)}
+    plain = {key: member for key, member in scalars.items() if member is not None and not _is_nested(members[key])}
     beside = own | {key: member for key, member in plain.items() if canonical(key) not in left_out}
     series = [key for key, member in members.items() if _is_series(key, member)]
     for key, member in members.items():
@@ -354,6 +358,11 @@ def _scalars(members: Mapping[str, object]) -> Row:
         elif isinstance(member, dict) and describes(key, member) and not any(map(_is_list, member.values())):
             scalars[key] = code_of(member)
     return scalars
+
+
+def _timeless(members: Row) -> Row:
+    """Return members around readings without times, which are not those of the readings."""
+    return {key: member for key, member in members.items() if canonical(key) not in _INSTANT_NAMES}
 
 
 def _is_list(value: object) -> bool:

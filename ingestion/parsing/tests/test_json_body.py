@@ -356,3 +356,26 @@ def test_storage_units_below_a_site_are_read() -> None:
 def test_a_null_value_of_a_quantity_is_a_reading_without_a_measurement() -> None:
     rows = [{"time": TIME, "values": [{"value_type": "temperature", "value": value}]} for value in (None, 4.5)]
     assert parse(json.dumps(rows), default_unit="a").temperatures == [None, 4.5]
+
+
+@pytest.mark.parametrize("name", ["timestamp", "recorded_at", "time"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"sensors": [{"id": "a", "readings": [{"ts": TIME, "temperature": 4.5}]}]},
+        {"sensors": {"a": {"ts": TIME, "temperature": 4.5}, "b": {"ts": TIME, "temperature": 4.5}}},
+        {"a": {"ts": TIME, "temperature": 4.5}, "b": {"ts": TIME, "temperature": 4.5}},
+        {"hourly": {"ts": [TIME], "temperature": [4.5]}},
+        {"ts": [TIME], "temperature": [4.5]},
+        {"columns": ["ts", "temperature"], "rows": [[TIME, 4.5]]},
+    ],
+)
+def test_the_time_of_a_response_is_not_that_of_its_readings(name: str, body: dict[str, object]) -> None:
+    parsed = parse(json.dumps({name: "2026-11-23T11:11:00Z", **body}), default_unit="a")
+    assert {f"{row['recorded_at']:%Y-%m-%d %H:%M}" for row in parsed.rows} == {"2026-11-23 10:00"}
+
+
+def test_a_mapping_may_name_the_time_of_a_response() -> None:
+    body = {"timestamp": TIME, "sensors": [{"id": "a", "readings": [{"ts": LATER, "temperature": 4.5}]}]}
+    row = parse(json.dumps(body), FieldMapping(time_field="timestamp"), default_unit="a").row
+    assert f"{row['recorded_at']:%H:%M}" == "10:00"
