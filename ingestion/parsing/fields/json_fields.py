@@ -192,10 +192,8 @@ class FieldExtractor:
         return layout, described
 
     def _is_noted(self, key: str, position: int, sample: Sequence[Sequence[object]]) -> bool:
-        """Return whether it is noted that a key is not read: it may name a device, or its values have units."""
-        texts = (value for row in sample if isinstance(value := row[position], str))
-        has_units = any(isinstance(unit_after_number(text), Scale) for text in texts)
-        return (_is_told(key) or has_units) and key not in self._told
+        """Return whether it is noted that a key is not read: it may name a device, or holds temperatures."""
+        return key not in self._told and (_is_told(key) or any(_holds_temperatures(row[position]) for row in sample))
 
     def _as_others_show(self, row: Mapping[str, object]) -> list[object]:
         """Return the values of a row, with a temperature at the keys that other rows show to hold one."""
@@ -283,6 +281,20 @@ class FieldExtractor:
         else:
             sensor = fields.get("sensor")
             fields["sensor"] = f"{sensor} {column.sensor}" if sensor not in (None, "") else column.sensor
+
+
+def _holds_temperatures(value: object, depth: int = 3) -> bool:
+    """Return whether a value is a temperature by its unit, or has temperatures in the objects and lists inside."""
+    if isinstance(value, str):
+        return isinstance(unit_after_number(value), Scale)
+    if isinstance(value, list):
+        return depth > 0 and any(isinstance(each, dict) and _holds_temperatures(each, depth - 1) for each in value)
+    if not isinstance(value, dict) or not depth:
+        return False
+    named = (meaning_of(key) for key, each in value.items() if not isinstance(each, dict | list))
+    is_named = any(each.is_temperature and each.quantity is not Quantity.AGGREGATE for each in named)
+    inner = (each for each in value.values() if isinstance(each, dict | list))
+    return is_named or any(_holds_temperatures(each, depth - 1) for each in inner)
 
 
 def _is_like_number(value: object) -> bool:

@@ -181,3 +181,13 @@ def test_readings_that_name_their_units_need_no_ids_beside_other_members() -> No
     body = {"generated": "now", "a": {**row, "unit_id": "u1"}, "b": {**row, "unit_id": "u2"}}
     rows = parse(json.dumps(body)).rows
     assert [(each["unit_code"], each["sensor_code"]) for each in rows] == [("u1", ""), ("u2", "")]
+
+
+@pytest.mark.parametrize(
+    "probes", [[{"id": "p", "temperature": 1}], {"temperature": 1}, {"p": {"temperature": 1}}, {"list": [{"temp": 1}]}]
+)
+@pytest.mark.parametrize("row", [{"time": "2026-11-23T10:00:00Z", "temperature": 4.5}, json_row(temperature=4.5)])
+def test_temperatures_inside_a_row_with_one_of_its_own_are_noted(row: dict[str, object], probes: object) -> None:
+    parsed = parse(json.dumps([{**row, "inner": probes, "limits": {"max_temperature": 8}}]), default_unit="u")
+    assert parsed.temperatures == [4.5]
+    assert 'Fields that are not read: "inner".' in parsed.notes
