@@ -44,13 +44,26 @@ def configure_source(customer: Customer, former: Customer | None = None) -> Sour
     if former is None or former.data_frequency_seconds != customer.data_frequency_seconds:
         source.interval_seconds = _interval(customer)
         source.next_due_at = timezone.now()
-    source.full_clean(exclude=["public_id"])
+    _validate(source)
     source.save(
         update_fields=[
             "url", "structure_url", "ingestion_type", "interval_seconds", "is_paused", "next_due_at", "updated_at",
         ]
     )  # fmt: skip
     return source
+
+
+def _validate(source: Source) -> None:
+    """Raise ValidationError by field of the profile."""
+    try:
+        source.full_clean(exclude=["public_id"])
+    except ValidationError as error:
+        by_attribute = error.message_dict
+        of_address = [message for name in ("url", "structure_url") for message in by_attribute.pop(name, [])]
+        if of_address:
+            raise ValidationError({"api_url": of_address}) from error
+        others = [f"{name}: {' '.join(messages)}" for name, messages in by_attribute.items()]
+        raise ValidationError({"api_url": f"The source of this system is invalid. {' '.join(others)}"}) from error
 
 
 def _address(customer: Customer) -> tuple[str, str]:
@@ -88,7 +101,7 @@ def _create(customer: Customer) -> Source:
     name = next(each for each in (SOURCE_NAME, *(f"{SOURCE_NAME} {n}" for n in range(2, 1000))) if each not in taken)
     source = Source(customer=customer, name=name, interval_seconds=_interval(customer))
     _move(source, customer, None)
-    source.full_clean(exclude=["public_id"])
+    _validate(source)
     source.save()
     return source
 

@@ -294,7 +294,7 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
         """Return the choice that the valid data describes, without saving it. Raise ValidationError."""
         instance: UnitLimits = self.instance  # type: ignore[assignment]  # limits are only ever updated
         chosen = self._chosen(instance, self.validated_data)
-        chosen.full_clean()
+        self.validate_record(chosen)
         return chosen
 
     def _chosen(self, instance: UnitLimits, validated_data: Values) -> UnitLimits:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from django.core.exceptions import ValidationError as ModelError
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from rest_framework import serializers
@@ -13,6 +14,7 @@ from rest_framework.utils.model_meta import FieldInfo
 from typing_extensions import override
 
 from core.api.fields import AnyField, KnownFieldsMixin, NumberField, Values, labelled_choices, reason_field
+from core.api.model_errors import errors_by_field
 from customers.models import ApiToken, Facility
 
 M = TypeVar("M", bound=models.Model)
@@ -53,14 +55,21 @@ class RecordSerializer(KnownFieldsMixin, serializers.ModelSerializer[M]):
         return self._save(instance, {*validated_data, *automatic})
 
     def _save(self, instance: M, update_fields: Iterable[str] | None = None) -> M:
-        instance.full_clean(exclude=["public_id"])
+        self.validate_record(instance)
         try:
             with transaction.atomic():
                 instance.save(update_fields=update_fields)
         except IntegrityError as error:
             # A concurrent request passed the same validation and was saved first.
-            raise serializers.ValidationError("This code is already in use.") from error
+            raise serializers.ValidationError({"detail": "This code is already in use."}) from error
         return instance
+
+    def validate_record(self, instance: M) -> None:
+        """Run the model's own validation. Raise ValidationError by field of the API."""
+        try:
+            instance.full_clean(exclude=["public_id"])
+        except ModelError as error:
+            raise serializers.ValidationError(errors_by_field(error, self)) from error
 
 
 class FacilitySerializer(RecordSerializer[Facility]):

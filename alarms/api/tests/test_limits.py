@@ -167,7 +167,15 @@ def test_a_reference_sensor_can_be_set(api: APIClient, unit: StorageUnit) -> Non
 def test_a_retired_sensor_cannot_be_the_reference_sensor(api: APIClient, unit: StorageUnit) -> None:
     SensorFactory(storage_unit=unit, sensor_code="S1", retired_at=timezone.now() - HOUR)
     response = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"})
-    assert (response.status_code, "This sensor is retired." in str(response.json())) == (400, True)
+    assert (response.status_code, list(response.json())) == (400, ["sensor_id"])
+    assert "This sensor is retired." in response.json()["sensor_id"][0]
+
+
+def test_limits_that_contradict_each_other_are_refused_as_a_whole(api: APIClient, unit: StorageUnit) -> None:
+    body = {"profile_id": None, "is_around_set_temperature": False, "low_warning_c": 9.0, "high_warning_c": 8.0}
+    expected = {"detail": "Limits must increase from low critical to high critical."}
+    assert api.put(url(unit), body).json() == expected
+    assert api.post(f"{url(unit)}/preview", body).json() == expected
 
 
 def test_versions_record_who_changed_the_limits(unit: StorageUnit, medicine: LimitProfile) -> None:

@@ -179,6 +179,6 @@ def test_a_profile_of_its_own_with_an_address_that_cannot_be_a_source_is_refused
 
     refused = client_of(customer).put("/api/v1/customers/profile", {"api_url": "https://a.example.com/x?h={day}"})
 
-    assert refused.status_code == 400
+    assert (refused.status_code, list(refused.json())) == (400, ["api_url"])
     customer.refresh_from_db()
     assert customer.api_url == "https://a.example.com"

@@ -163,6 +163,39 @@ def test_invalid_settings_are_refused(admin: APIClient, customer: Customer, fiel
     assert not Source.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        (
+            {"request": {"headers": ["X-Key"]}},
+            {"request": {"headers": ["request_headers: Line 1 is not like “Name: value”."]}},
+        ),
+        (
+            {"credentials": {"kind": "oauth2", "name": "c", "secret": "s"}},
+            {"credentials": {"token_url": ["token_url must be the URL that issues access tokens."]}},
+        ),
+        (
+            {"request": {"body": "{}"}},
+            {"request": {"body": ["request_body is only sent with the method POST."]}},
+        ),
+        ({"mapping": {"delimiter": ",", "decimal_mark": ","}}, {"mapping": {"decimal_mark"}}),
+        ({"name": "taken"}, {"detail": "This customer already has a source with this name."}),
+    ],
+)
+def test_errors_are_given_by_the_fields_of_the_body(
+    admin: APIClient, customer: Customer, fields: dict[str, Any], errors: dict[str, Any]
+) -> None:
+    create(admin, customer, name="taken")
+
+    response = admin.post(f"{URL}?customer_id={customer.public_id}", {"name": "new"} | fields)
+
+    assert response.status_code == 400
+    found = response.json()
+    if "mapping" in errors:
+        found = {"mapping": set(found["mapping"])}
+    assert found == errors
+
+
 def test_a_name_is_used_once_per_customer(admin: APIClient, customer: Customer) -> None:
     create(admin, customer)
     response = admin.post(f"{URL}?customer_id={customer.public_id}", {"name": "their system"})
