@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "temperature_site.middleware.csp.PathPolicyMiddleware",
     "temperature_site.forwarded_headers.ForwardedHeadersMiddleware",
+    "temperature_site.middleware.uuid_paths.UuidPathsMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
