@@ -91,7 +91,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "temperature_site.middleware.nul_characters.NulCharactersMiddleware",
-    "temperature_site.middleware.unusable_values.UnusableValuesMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "customers.access.token_sessions.TokenSessionMiddleware",
     "customers.access.audit_actor.AuditActorMiddleware",

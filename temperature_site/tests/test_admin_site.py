@@ -123,3 +123,11 @@ def test_every_list_answers_within_few_queries_at_ten_thousand_units(
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         with django_assert_max_num_queries(MOST_QUERIES):
             assert staff.get(url).status_code == 200
+
+
+def test_a_crontab_with_impossible_times_is_shown_with_what_is_wrong(staff: Client) -> None:
+    times = {"minute": "-1", "hour": "*", "day_of_week": "*", "day_of_month": "*", "month_of_year": "*"}
+    page = staff.post(reverse("admin:django_celery_beat_crontabschedule_add"), {**times, "timezone": "UTC"})
+
+    assert page.status_code == 200
+    assert "minute" in page.context["adminform"].errors
