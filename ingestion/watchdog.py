@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -25,6 +26,8 @@ from ingestion.selectors import with_state
 
 # Only one run at a time; another one would be redundant.
 WATCHDOG_LOCK = 7_302_015
+# When a run was last made, and when the first one after a pause was. Runs are made every 10 seconds.
+RUNS_KEY = "watchdog_runs"
 # Units whose sources all fail. A source that succeeds, or that receives pushes, keeps its units off this list.
 UNITS_OF_FAILING_SOURCES = """
 SELECT storage_unit_id, min(source.public_id::text)
@@ -55,24 +58,51 @@ def run_watchdogs(now: datetime | None = None) -> bool:
         if not cursor.fetchone()[0]:
             return False
     failing: list[Source] = []
-    if isolated(lambda: failing.extend(_failing_sources(now)), "finding failing sources"):
+    unpolled: list[Source] = []
+    if _has_just_resumed(now):
+        isolated(lambda: unpolled.extend(_unpolled_sources(now)), "finding sources that were not polled")
+    if isolated(lambda: failing.extend(_failing_sources(now, unpolled)), "finding failing sources"):
         # The alarms of all other sources end, which is only right if it is known which ones fail.
         isolated(lambda: _update_source_down_alarms(failing, now), "updating alarms of sources")
-    isolated(lambda: _update_missing_data_alarms(failing, now), "updating alarms for missing data")
+    # The units of sources that were not polled have no alarm either, until it is known whether these are down.
+    isolated(lambda: _update_missing_data_alarms([*failing, *unpolled], now), "updating alarms for missing data")
     isolated(lambda: update_sensor_fault_alarms(now), "updating alarms of sensor faults")
     isolated(lambda: close_cleared(now), "closing cleared alarms")
     isolated(lambda: close_of_inactive_customers(now), "closing alarms of inactive customers")
     return True
 
 
-def _failing_sources(now: datetime) -> QuerySet[Source]:
-    polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
+def _has_just_resumed(now: datetime) -> bool:
+    """Record this run; return whether runs have begun again within LATE_GRACE after a pause as long as that.
+
+    The whole system was off then, or its database: its sources are late without having failed.
+    """
+    ran_at, resumed_at = cache.get(RUNS_KEY) or (now, None)
+    if now - ran_at > LATE_GRACE:
+        resumed_at = now
+    cache.set(RUNS_KEY, (now, resumed_at), timeout=None)
+    return resumed_at is not None and resumed_at <= now <= resumed_at + LATE_GRACE
+
+
+def _polled_sources() -> QuerySet[Source]:
+    return Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url="")
+
+
+def _is_down() -> Exists:
+    down = Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN, source_key=OuterRef("public_id"))
+    return Exists(down.exclude(state=Alarm.State.CLOSED))
+
+
+def _unpolled_sources(now: datetime) -> QuerySet[Source]:
+    """Return the sources whose poll has been due since before the system resumed. One that is down remains so."""
+    return _polled_sources().filter(~_is_down(), failures_in_a_row=0, next_due_at__lt=now - LATE_GRACE)
+
+
+def _failing_sources(now: datetime, unpolled: Sequence[Source]) -> QuerySet[Source]:
+    polled = with_state(_polled_sources().exclude(pk__in=[source.pk for source in unpolled]), now)
     # A source that was resumed or changed is due at once, and late by its last success until it has been polled.
     # One that is down remains so.
-    down = Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN, source_key=OuterRef("public_id"))
-    is_waiting = Q(next_due_at__range=(now - LATE_GRACE, now + LATE_GRACE)) & ~Exists(
-        down.exclude(state=Alarm.State.CLOSED)
-    )
+    is_waiting = Q(next_due_at__range=(now - LATE_GRACE, now + LATE_GRACE)) & ~_is_down()
     return polled.exclude(Q(failures_in_a_row=0) & (Q(late_from__gte=now) | is_waiting)).select_related("customer")
 
 

@@ -1,4 +1,4 @@
-"""A source that was not polled for long, because it was paused, is polled before it counts as down."""
+"""A source that was not polled for long, because it was paused or the system off, is polled before it is down."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import pytest
 from django.utils import timezone
 
 from alarms.models import Alarm
+from alarms.tests.evaluation import load
+from ingestion.loading.registration import link_units
 from ingestion.models import Source
 from ingestion.polling.claims import poll_now, resume
 from ingestion.watchdog import run_watchdogs
-from tests.factories import SourceFactory
+from readings.storage.reading_batch import ReadingRow
+from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +52,45 @@ def test_a_source_is_down_until_a_poll_succeeds_not_until_one_is_asked_for(resum
     run_watchdogs(resumed_at + IN_TIME)
 
     assert down() == ["open"]
+
+
+class TestAfterTheSystemWasOff:
+    RESUMED = timedelta(minutes=30)
+
+    @pytest.fixture
+    def now(self) -> datetime:
+        return timezone.now()
+
+    @pytest.fixture
+    def source(self, now: datetime) -> Source:
+        """Create a source with its unit that were in order, and due in a minute, when the system was stopped."""
+        sensor = SensorFactory(storage_unit=StorageUnitFactory(interval_seconds=60))
+        load([ReadingRow(sensor.storage_unit_id, sensor.pk, now, 5.0)], now)
+        source = SourceFactory(
+            customer=sensor.storage_unit.facility.customer,
+            interval_seconds=60,
+            last_success_at=now,
+            next_due_at=now + timedelta(minutes=1),
+        )
+        link_units([(source.pk, sensor.storage_unit_id)])
+        run_watchdogs(now)
+        return source
+
+    @pytest.mark.usefixtures("source")
+    def test_neither_a_source_nor_its_unit_has_an_alarm_before_it_is_polled(self, now: datetime) -> None:
+        run_watchdogs(now + self.RESUMED)
+        run_watchdogs(now + self.RESUMED + IN_TIME)
+        assert not Alarm.objects.exists()
+
+    def test_a_source_that_fails_then_is_down(self, source: Source, now: datetime) -> None:
+        run_watchdogs(now + self.RESUMED)
+        Source.objects.filter(pk=source.pk).update(failures_in_a_row=1)
+        run_watchdogs(now + self.RESUMED + IN_TIME)
+        assert down() == ["open"]
+
+    @pytest.mark.usefixtures("source")
+    def test_a_source_that_is_not_polled_for_a_minute_is_down(self, now: datetime) -> None:
+        run_watchdogs(now + self.RESUMED)
+        run_watchdogs(now + self.RESUMED + timedelta(seconds=30))
+        run_watchdogs(now + self.RESUMED + TOO_LATE)
+        assert down() == ["open"]
