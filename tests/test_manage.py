@@ -33,7 +33,7 @@ def test_a_database_that_was_not_migrated_is_said_to_be(monkeypatch: pytest.Monk
 
 def test_other_errors_in_sql_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ProgrammingError, match="syntax error"):
-        run_failing(monkeypatch, "SELEKT 1")
+        run_failing(monkeypatch, "SELECT 1 FROM WHERE")
 
 
 def test_a_file_of_the_archive_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
