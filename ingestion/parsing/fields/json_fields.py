@@ -122,6 +122,11 @@ class FieldExtractor:
         measured = {keys[position] for keys, (layout, _) in layouts for position in measured_by_values(layout)}
         return msgspec.json.encode(sorted(measured)).decode() if measured else ""
 
+    @property
+    def leaves_open(self) -> bool:
+        """Return whether a later row may show that one of the keys so far holds temperatures."""
+        return any(self._open.values())
+
     def shows_more(self, row: object) -> bool:
         """Return whether a row is the first with a number under a key that may be a temperature by its values."""
         if not isinstance(row, dict):

@@ -130,11 +130,11 @@ class _Scan:
         self._detector = DayOrderDetector()
         self._is_ordered: bool | None = None
         self._sample: list[object] = []
+        self._most_sampled = _MAX_SAMPLE_ROWS
 
     def add(self, row: object) -> None:
         self.count += 1
-        is_sampled = len(self._sample) < _MAX_SAMPLE_ROWS and self._fields.shows_more(row)
-        if is_sampled or len(self._sample) < _SAMPLE_ROWS:
+        if len(self._sample) < self._most_sampled and self._is_sampled(row):
             self._sample.append(row)
         elif self._is_ordered is False and self.has_unit:
             return
@@ -146,6 +146,14 @@ class _Scan:
         if isinstance(time, str) and time.strip() and self._is_ordered is not False:
             self._is_ordered = has_day_order(time) if self._is_ordered is None else self._is_ordered
             self._detector.add(time)
+
+    def _is_sampled(self, row: object) -> bool:
+        shows_more = self._fields.shows_more(row)
+        if len(self._sample) < _SAMPLE_ROWS:
+            return True
+        if not self._fields.leaves_open:
+            self._most_sampled = len(self._sample)  # as in most bodies: no later row shows more
+        return shows_more
 
     @property
     def zone(self) -> GivenZone | None:
