@@ -15,7 +15,7 @@ UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 
 
 def run() -> None:
-    """Run a command, whose name may be written with hyphens, and end without a traceback if the cause is outside.
+    """Run a command, and end without a traceback if the cause is outside. Its name may be written with hyphens.
 
     Quietly, if the reader of its output has gone or at Ctrl+C; with a sentence, if the database cannot be used or does
     not have this version's tables, or if archived readings cannot be read.

@@ -28,7 +28,7 @@ CHANGE_GROUPS = "auth.change_group"
 
 
 def may_administer(request: HttpRequest, user: User | None) -> bool:
-    """Return whether the user's account is none whose rights exceed those of the person who would change it."""
+    """Return whether the person may change the user's account, which must not have more rights than they have."""
     if user is None or (isinstance(request.user, User) and request.user.is_superuser):
         return True
     return not user.is_superuser and (not user.is_staff or request.user.has_perm(CHANGE_GROUPS))

@@ -94,7 +94,7 @@ def _is_down() -> Exists:
 
 
 def _unpolled_sources(now: datetime) -> QuerySet[Source]:
-    """Return the sources whose poll has been due since before the system resumed. One that is down remains so."""
+    """Return the sources that were due before the system resumed. One that is down remains so."""
     return _polled_sources().filter(~_is_down(), failures_in_a_row=0, next_due_at__lt=now - LATE_GRACE)
 
 

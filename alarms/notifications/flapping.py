@@ -12,7 +12,7 @@ from alarms.notifications.messages import alarm_content
 Reason, State = Message.Reason, Message.State
 STARTING_REASONS = [Reason.OPENED, Reason.REOPENED, Reason.RELEASED]
 WINDOW_REASONS = [*STARTING_REASONS, Reason.FLAPPING]
-# A counting message whose delivery has not begun.
+# A counting message that was never attempted.
 _IS_UNSENT_COUNTER = Q(reason=Reason.FLAPPING, state=State.WAITING, attempt_count=0, claim_id=None)
 
 

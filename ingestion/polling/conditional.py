@@ -25,7 +25,7 @@ def conditions_of(source: Source, url: str, body: bytes | None) -> dict[str, str
 
 
 def note_validators(source: Source, polled: Source, fetched: FetchedBody, url: str, body: bytes | None) -> None:
-    """Set the validators of a response whose rows are stored completely; the caller saves VALIDATOR_FIELDS.
+    """Set the validators of a response after all of its rows were stored; the caller saves VALIDATOR_FIELDS.
 
     `polled` is the source with the settings by which they were read, which may have been changed since.
     """

@@ -210,7 +210,7 @@ def _is_keyed(members: Mapping[str, object]) -> bool:
 
 
 def _is_missing(member: object) -> bool:
-    """Return whether a member stands for a reading that there is not: null, or an error."""
+    """Return whether a member is null or an error in place of a reading."""
     return member is None or (isinstance(member, dict) and any(canonical(key) in _ERROR_NAMES for key in member))
 
 

@@ -80,7 +80,7 @@ def is_like_number(text: str) -> bool:
 
 
 def show_temperatures(texts: Iterable[str], null_values: Iterable[str]) -> bool:
-    """Return whether the units in cells show a column of temperatures, in which words may stand for missing ones.
+    """Return whether the units in cells show a column of temperatures, in which words may replace missing ones.
 
     The other cells have to be null values or words, of at most as many kinds as there are cells with units: those of
     faulty sensors recur, remarks differ. A number without a unit, or with another one, shows something else.

@@ -169,7 +169,7 @@ def check_size(file: ArchiveFile) -> None:
 
 @contextmanager
 def using_storage() -> Iterator[None]:
-    """Raise StorageOut for what the storage does not do, whose exceptions differ from storage to storage."""
+    """Raise StorageOut if the storage fails: each kind of storage has exceptions of its own."""
     try:
         yield
     except ArchiveError:

@@ -95,7 +95,7 @@ def test_images_have_the_version_of_the_project() -> None:
 
 
 def test_nginx_notices_exports_that_are_cut_off() -> None:
-    """Only HTTP/1.1 marks the end of a response whose length is not known before, as that of an export."""
+    """Only HTTP/1.1 marks the end of a response of unknown length, such as an export."""
     location = (DEPLOY / "nginx.conf").read_text().partition("location / {")[2]
 
     assert "proxy_http_version 1.1;" in location
