@@ -92,7 +92,7 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
         "parts": parts,
         "preview_since": replay.since,
         "applies_from": applies_from,
-        # Templates leave it out where it tells the two hours of an equal local time apart.
+        # Of a local time that occurs twice; Django's date formats leave it out there.
         "zone_name": applies_from.astimezone(unit.facility.zone).tzname(),
     }
 
