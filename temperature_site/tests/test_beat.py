@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from celery import current_app
@@ -43,18 +43,23 @@ def run(beat: ClockSafeScheduler, ticks: int = 60) -> None:
         beat.tick()
 
 
+def set_beats_clock(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
+    monkeypatch.setattr("celery.schedules.schedule.now", lambda self: instant)
+    monkeypatch.setattr("temperature_site.beat.ClockSafeEntry._default_now", lambda self: instant)
+
+
 def test_a_last_run_in_the_future_delays_an_entry_by_its_interval_only(
     sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensure_schedule()
-    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(hours=1))
+    now = timezone.now()
+    PeriodicTask.objects.update(last_run_at=now + timedelta(hours=1))
+    set_beats_clock(monkeypatch, now)
     beat = scheduler()
     run(beat)
     assert sent == []
 
-    later = timezone.now() + timedelta(seconds=7)
-    monkeypatch.setattr("celery.schedules.schedule.now", lambda self: later)
-    monkeypatch.setattr("temperature_site.beat.ClockSafeEntry._default_now", lambda self: later)
+    set_beats_clock(monkeypatch, now + timedelta(seconds=7))
     run(beat)
     assert "Send due sources" in sent
 
