@@ -35,7 +35,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def scheduler() -> ClockSafeScheduler:
     ensure_schedule()
-    return ClockSafeScheduler(app=app, lazy=True)
+    beat = ClockSafeScheduler(app=app, lazy=True)
+    # At the exit of the process, after that of the database.
+    beat._finalize.cancel()
+    return beat
 
 
 def run(beat: ClockSafeScheduler, ticks: int = 60) -> None:
