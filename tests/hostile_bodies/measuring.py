@@ -106,7 +106,12 @@ def _answer(connection: socket.socket, responses: Responses) -> None:
         while b"\r\n\r\n" not in head and (piece := connection.recv(4096)):
             head += piece
         path, _, query = head.split(b" ")[1].decode().partition("?")
-        responses[path](connection, query)
+        # What looks like a link in a body may lead anywhere.
+        responses.get(path, _not_found)(connection, query)
+
+
+def _not_found(connection: socket.socket, _: str) -> None:
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
 def plain_response(body: bytes, content_type: str, *, headers: str = "") -> Respond:
