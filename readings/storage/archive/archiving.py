@@ -211,7 +211,9 @@ def _compare_with_table(state: MonthState, part: _UnitRange, rows: pl.DataFrame)
         cursor.execute(SUMS, [*_bounds(state), part.first, part.last])
         expected = Sums(*cursor.fetchone())
     if sums(rows) != expected:
-        raise NotVerified(f"Of {state.month:%Y-%m}, {sums(rows)} was read, but the table holds {expected}.")
+        # The message is for the health check, which everybody can read.
+        logger.error("readings differ from the table", month=f"{state.month:%Y-%m}", read=sums(rows), table=expected)
+        raise NotVerified("What was read is not what the table holds; nothing was changed. The logs say more.")
 
 
 def _write_verified(state: MonthState, part: _UnitRange, rows: pl.DataFrame) -> ArchiveFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from readings.storage.archive import archiving, due, files, windows
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.due import archive_due, archive_or_note, due_months
 from readings.storage.archive.restoring import restore_month
+from readings.storage.archive.rows import sums
 from readings.storage.archive.state import ArchiveUnavailable, CannotArchive
 from readings.storage.archive.tests.world import MONTH, answers, fill, rows_of, stored
 from readings.storage.archive.verification import archive_problem, damaged_files
@@ -169,6 +171,16 @@ def test_the_health_check_shows_no_more_of_an_unexpected_error_than_its_kind(mon
 
     assert archive_problem() == (
         "2024-03: It could not be archived because of a RuntimeError. The logs of the worker say more."
+    )
+
+
+def test_the_health_check_shows_no_sums_of_readings_that_were_read_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "objection_to", lambda _: None)
+    monkeypatch.setattr(archiving, "sums", lambda rows: replace(sums(rows), sum_ninth_micro_c=1))
+
+    assert archive_or_note(MONTH) is None
+    assert archive_problem() == (
+        "2024-03: What was read is not what the table holds; nothing was changed. The logs say more."
     )
 
 
