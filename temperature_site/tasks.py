@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
 
+from core.db import clock
 from temperature_site.heartbeats import record_ran
 from temperature_site.operations import operator_alerts
 
@@ -31,4 +31,4 @@ def note_slow_heartbeat() -> None:
 @shared_task
 def watch_system() -> None:
     """Tell the operator about problems of the system itself."""
-    operator_alerts.watch(timezone.now())
+    operator_alerts.watch(clock.database_now())

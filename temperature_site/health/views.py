@@ -60,8 +60,7 @@ class HealthReport:
 
 
 def _report() -> HealthReport:
-    now = timezone.now()
-    return HealthReport(now, run_checks(now))
+    return HealthReport(timezone.now(), run_checks())
 
 
 latest_report = TtlCache(_report, CACHE_SECONDS)

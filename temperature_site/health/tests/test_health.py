@@ -201,6 +201,34 @@ def test_a_clock_that_differs_is_reported(client: Client, ahead: float, differen
     assert answer["clocks"] == f"error: a worker of {SLOW} is {difference} the database"
 
 
+@pytest.mark.parametrize("minutes_ahead", [-10, 10])
+def test_a_web_process_whose_clock_is_wrong_reports_no_other_part(
+    client: Client, monkeypatch: pytest.MonkeyPatch, minutes_ahead: int
+) -> None:
+    SourceFactory.create(interval_seconds=60, last_success_at=timezone.now())
+    now, difference = timezone.now, timedelta(minutes=minutes_ahead)
+    monkeypatch.setattr("core.db.clock.database_now", now)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now() + difference)
+
+    answer = client.get("/health").json()
+
+    wrong = {part: result for part, result in answer.items() if str(result).startswith("error")}
+    assert wrong.keys() == {"clocks"}
+    assert wrong["clocks"].startswith("error: web is 600 s ")
+
+
+@pytest.mark.parametrize("minutes_ahead", [-10, 10])
+def test_a_beat_whose_clock_is_wrong_is_not_reported_as_stopped(client: Client, minutes_ahead: int) -> None:
+    heartbeats.record_seen([heartbeats.BEAT])
+    QueueHeartbeat.objects.filter(queue=heartbeats.BEAT).update(clock_ahead_seconds=60 * minutes_ahead)
+    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(minutes=minutes_ahead))
+
+    answer = client.get("/health").json()
+
+    assert answer["beat"] == "ok"
+    assert answer["clocks"].startswith("error: beat is 600 s ")
+
+
 def test_a_beat_whose_last_run_lies_in_the_future_is_reported(client: Client) -> None:
     PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(hours=1))
     assert client.get("/health").json()["beat"].startswith("error: its last run is dated in the future")
