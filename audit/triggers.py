@@ -37,6 +37,18 @@ SELECT relation.relname, trigger.tgname, trigger.tgenabled = 'O' FROM pg_trigger
 JOIN pg_class AS relation ON relation.oid = trigger.tgrelid
 WHERE trigger.tgname LIKE 'audit\\_%' AND relation.relnamespace = current_schema()::regnamespace
 """
+# Of these tables and their partitions, which have copies of the tables' triggers. Internal are those of foreign keys.
+OWN_TRIGGERS_AND_RULES = """
+WITH watched AS (
+    SELECT relation.oid, relation.relname FROM pg_class AS relation
+    LEFT JOIN (pg_inherits JOIN pg_class AS parent ON parent.oid = inhparent) ON inhrelid = relation.oid
+    WHERE relation.relnamespace = current_schema()::regnamespace
+        AND coalesce(parent.relname, relation.relname) = ANY(%s)
+)
+SELECT relname, 'trigger', tgname FROM watched JOIN pg_trigger ON tgrelid = watched.oid
+WHERE NOT tgisinternal AND tgparentid = 0
+UNION ALL SELECT relname, 'rule', rulename FROM watched JOIN pg_rewrite ON ev_class = watched.oid
+"""
 # A temporary table hides the one that it is made like, so that triggers are created on it without locking that one.
 DECLARED_TABLE = 'CREATE TEMPORARY TABLE "{0}" (LIKE "{0}") ON COMMIT DROP'
 CHANGED_FUNCTIONS = """
@@ -82,12 +94,7 @@ def install_triggers(using: str = "default", **_: object) -> None:
 
 def missing_triggers(using: str = "default") -> list[str]:
     """Return the triggers that are declared but missing or disabled, each as "table: trigger"."""
-    declared = {(table_of(each), name) for each in AUDITED for name in _trigger_names(each)}
-    declared |= {
-        ("audit_entry", "audit_keep_entries"),
-        ("auth_user", "audit_keep_user_name"),
-        ("reading_revision", "audit_record_withdrawals"),
-    }
+    declared = _declared_triggers()
     with connections[using].cursor() as cursor:
         cursor.execute(EXISTING_TABLES, [sorted({table for table, _ in declared})])
         existing = {name for (name,) in cursor.fetchall()}
@@ -98,6 +105,27 @@ def missing_triggers(using: str = "default") -> list[str]:
     disabled = {(table, name) for table, name, is_enabled in rows if not is_enabled}
     missing = {(table, name) for table, name in declared - enabled if table in existing}
     return sorted(f"{table}: {name}" for table, name in missing | disabled)
+
+
+def unknown_triggers(using: str = "default") -> list[str]:
+    """Return the undeclared triggers and rules of watched tables, each with its kind: they could change rows unseen."""
+    declared = _declared_triggers()
+    with connections[using].cursor() as cursor:
+        cursor.execute(OWN_TRIGGERS_AND_RULES, [sorted({table for table, _ in declared})])
+        return sorted(
+            f"{kind} {table}: {name}"
+            for table, kind, name in cursor.fetchall()
+            if kind == "rule" or (table, name) not in declared
+        )
+
+
+def _declared_triggers() -> set[tuple[str, str]]:
+    """Return all triggers by table and name."""
+    return {(table_of(each), name) for each in AUDITED for name in _trigger_names(each)} | {
+        ("audit_entry", "audit_keep_entries"),
+        ("auth_user", "audit_keep_user_name"),
+        ("reading_revision", "audit_record_withdrawals"),
+    }
 
 
 def changed_definitions(using: str = "default") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from audit.triggers import changed_definitions, install_triggers, missing_triggers
+from audit.triggers import changed_definitions, install_triggers, missing_triggers, unknown_triggers
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +50,34 @@ def test_what_is_not_as_declared_is_noticed_and_installed_again(sql: str, change
     assert changed_definitions() == [changed]
     install_triggers()
     assert changed_definitions() == []
+
+
+FOREIGN = """
+CREATE FUNCTION warmer() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.temperature_c := 5; RETURN NEW; END';
+CREATE TRIGGER {name} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION warmer()
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (FOREIGN.format(name="warmer", table="reading"), "trigger reading: warmer"),
+        (FOREIGN.format(name="audit_late", table="audit_entry"), "trigger audit_entry: audit_late"),
+        ("CREATE RULE quiet AS ON INSERT TO audit_entry DO INSTEAD NOTHING", "rule audit_entry: quiet"),
+    ],
+    ids=["a trigger", "a trigger with such a name", "a rule"],
+)
+def test_what_is_not_declared_is_noticed_on_a_table_that_is_watched(sql: str, found: str) -> None:
+    assert unknown_triggers() == []
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+    assert unknown_triggers() == [found]
+
+
+def test_a_foreign_trigger_of_a_partition_is_noticed() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE own PARTITION OF reading FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')")
+        cursor.execute(FOREIGN.format(name="warmer", table="own"))
+
+    assert unknown_triggers() == ["trigger own: warmer"]

@@ -128,6 +128,15 @@ def test_an_edited_reading_is_named(unit: StorageUnit) -> None:
     )
 
 
+def test_a_trigger_that_could_change_readings_before_they_are_stored_is_found(unit: StorageUnit) -> None:
+    run("CREATE FUNCTION warmer() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.temperature_c := 5; RETURN NEW; END'")
+    run("CREATE TRIGGER warmer BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION warmer()")
+
+    assert [str(finding) for finding in found(unit)] == [
+        "Inserted: trigger reading: warmer. It is not of this system, and may change rows unseen."
+    ]
+
+
 def test_a_deleted_reading_is_named_by_its_place(unit: StorageUnit) -> None:
     run("DELETE FROM reading WHERE recorded_at = %s", THIRD)
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from audit.triggers import changed_definitions, missing_triggers
+from audit.triggers import changed_definitions, missing_triggers, unknown_triggers
 from customers.models import Customer, StorageUnit
 from readings.archive_models import ArchiveFile
 from readings.models import LateReadings, ReadingRevision
@@ -59,6 +59,8 @@ class Verification:
             yield from check_known_roots(self.known_roots)
             for trigger in missing_triggers():
                 yield Finding(Change.DELETED, f"trigger {trigger}", "Changes of this table are not recorded.")
+            for unknown in unknown_triggers():
+                yield Finding(Change.INSERTED, unknown, "It is not of this system, and may change rows unseen.")
             yield from _changed_definitions()
             for stamp, problem in stored_problems():
                 yield Finding(Change.EDITED, f"time stamp of {stamp}", problem)
