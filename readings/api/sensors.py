@@ -59,8 +59,10 @@ class UnitSensorList(RowListView):
     def get(self, request: Request, unit_id: UUID) -> Response:
         """List the sensors of a storage unit, with the drift of their clocks."""
         self.unit = get_addressed(StorageUnit, request, unit_id)
+        # Before the list: an ETag of a later version would let a change overwrite what was not seen.
+        etag = etag_of_sensors(self.unit)
         response = self.list_page()
-        response.headers["ETag"] = etag_of_sensors(self.unit)
+        response.headers["ETag"] = etag
         return response
 
     @override

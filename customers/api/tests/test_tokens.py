@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from core.api.serializer_rows import Representation
+from customers.api.views import TOKEN_ROWS
 from customers.models import ApiToken, Customer
 from tests.api_clients import client_of, client_with
 from tests.factories import CustomerFactory, StorageUnitFactory, make_token
@@ -171,3 +174,23 @@ def test_the_list_takes_a_constant_number_of_queries(
             make_token(customer, units=[StorageUnitFactory(facility__customer=customer)])
         with django_assert_num_queries(3):
             api.get(URL)
+
+
+def test_an_etag_is_never_newer_than_the_token_it_is_sent_with(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes the token after reading it would otherwise overwrite what they have not seen."""
+    token, _ = make_token(customer)
+    get = TOKEN_ROWS.get
+
+    def get_before_a_change(rows: QuerySet[ApiToken]) -> Representation:
+        representation = get(rows)
+        ApiToken.objects.filter(pk=token.pk).update(token_name="renamed meanwhile")
+        return representation
+
+    monkeypatch.setattr(TOKEN_ROWS, "get", get_before_a_change)
+    api, url = client_of(customer, ["read", "manage"]), f"{URL}/{token.public_id}"
+    read = api.get(url)
+
+    assert read.json()["token_name"] != "renamed meanwhile"
+    assert api.delete(url, headers={"If-Match": read.headers["ETag"]}).status_code == 412

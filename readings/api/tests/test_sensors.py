@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
+from rest_framework.response import Response
 
 from customers.models import Sensor, StorageUnit
+from readings.api.sensors import UnitSensorList
 from readings.models import SensorClock
 from tests.api_clients import client_of
 from tests.factories import SensorFactory, StorageUnitFactory, store_readings
@@ -55,3 +57,20 @@ def test_each_sensor_has_the_drift_of_its_clock(
 def test_a_unit_of_another_customer_is_not_found(unit: StorageUnit) -> None:
     api = client_of(StorageUnitFactory().facility.customer)
     assert api.get(f"/api/v1/units/{unit.public_id}/sensors").status_code == 404
+
+
+def test_an_etag_is_never_newer_than_the_sensors_it_is_sent_with(
+    unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = sensor(unit, "a")
+    list_page = UnitSensorList.list_page
+
+    def list_before_a_change(view: UnitSensorList) -> Response:
+        response = list_page(view)
+        Sensor.objects.filter(pk=listed.pk).update(retired_at=NOW)
+        return response
+
+    api, url = client_of(unit.facility.customer), f"/api/v1/units/{unit.public_id}/sensors"
+    before = api.get(url).headers["ETag"]
+    monkeypatch.setattr(UnitSensorList, "list_page", list_before_a_change)
+    assert api.get(url).headers["ETag"] == before
