@@ -109,10 +109,17 @@ def stamp_problem(response: TimeStampResponse, root: bytes) -> str:
 def stored_problems() -> Iterator[tuple[TimeStamp, str]]:
     """Yield the stored time stamps that do not fit the seals they are for, and why."""
     for stamp in TimeStamp.objects.order_by("last_seal_id").iterator():
-        if merkle_root(stamped_roots(stamp)) != bytes(stamp.root):
-            yield stamp, "The seals that it is for have other roots now."
-        elif problem := stamp_problem(decode_timestamp_response(bytes(stamp.token)), bytes(stamp.root)):
+        if problem := _stored_problem(stamp):
             yield stamp, problem
+
+
+def _stored_problem(stamp: TimeStamp) -> str:
+    if merkle_root(stamped_roots(stamp)) != bytes(stamp.root):
+        return "The seals that it is for have other roots now."
+    try:
+        return stamp_problem(decode_timestamp_response(bytes(stamp.token)), bytes(stamp.root))
+    except ValueError:
+        return "What is stored is no time stamp."
 
 
 def stamped_roots(stamp: TimeStamp) -> list[bytes]:

@@ -55,6 +55,10 @@ ess_cert_id_alg = sha256
 """
 
 
+# The service's response that it has stamped nothing, in DER.
+REFUSAL = bytes.fromhex("30053003020102")
+
+
 def openssl(folder: Path, *arguments: str) -> bytes:
     return subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True).stdout
 
@@ -159,6 +163,17 @@ def test_seals_that_were_made_again_do_not_fit_their_stamp(customer: Customer) -
     with pytest.raises(CommandError):
         call_command("verify_trail", stdout=printed)
     assert "The seals that it is for have other roots now." in printed.getvalue()
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("token", [b"", b"no time stamp", REFUSAL], ids=["empty", "damaged", "a refusal"])
+def test_a_stored_stamp_that_is_none_is_found(customer: Customer, token: bytes) -> None:
+    stamp_seals()
+    TimeStamp.objects.update(token=token)
+
+    (finding,) = findings_of(customer)
+    assert finding.where.startswith("time stamp of seals ")
+    assert finding.detail == "What is stored is no time stamp."
 
 
 @pytest.mark.usefixtures("service")
