@@ -209,7 +209,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         differences, summary = check(arguments.export, arguments.roots)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001  whatever is damaged: 1, a traceback's exit code, says that it was read
         sys.stderr.write(f"{arguments.export} cannot be read: {error!r}\n")
         return 2
     for difference in differences:

@@ -154,6 +154,38 @@ def test_an_export_without_a_file_of_the_archive_says_which_is_missing(
     assert not (tmp_path / "part.zip").exists()
 
 
+@pytest.mark.parametrize(
+    "roots", ["customer,day,sequence,root\nACME,2026-06-01\n", "\0", 'customer\n"' + "x" * 200_000]
+)
+def test_a_damaged_file_of_roots_is_named(tmp_path: Path, roots: str) -> None:
+    path = tmp_path / "roots.csv"
+    path.write_text(roots)
+
+    with pytest.raises(CommandError, match=f"{path} can't be read: "):
+        call_command("verify_trail", roots=path, stdout=StringIO())
+    verifier = [sys.executable, "-m", "seals.verify_export", str(export), "--roots", str(path)]
+    assert subprocess.run(verifier, capture_output=True).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("seals.jsonl", '"content": {', '"content": 5, "rest": {'),
+        ("readings.csv", ",5.0,", ",5.0"),
+        ("time_stamps.jsonl", "", "[]\n"),
+    ],
+)
+def test_an_export_that_cannot_be_read_ends_with_a_code_of_its_own(export: Path, name: str, old: str, new: str) -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "seals.verify_export", str(changed(export, name, old, new))],
+        capture_output=True,
+        text=True,
+    )
+    assert (checked.returncode, checked.stdout) == (2, "")
+    assert "cannot be read: " in checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
 def test_a_part_of_the_days_can_be_exported(customer: Customer, tmp_path: Path) -> None:
     path = tmp_path / "day.zip"
     call_command("export_seals", "ACME", str(path), since=NEXT_DAY, stdout=StringIO())

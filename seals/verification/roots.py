@@ -47,7 +47,10 @@ def read_roots(file: TextIO) -> KnownRoots:
     rows = csv.DictReader(file)
     if tuple(rows.fieldnames or ()) != COLUMNS:
         raise ValueError(f"This is not a file of roots: its first line must be {','.join(COLUMNS)}.")
-    return {(row["customer"], int(row["sequence"])): row["root"] for row in rows}
+    try:
+        return {(row["customer"], int(row["sequence"])): row["root"] for row in rows}
+    except (TypeError, csv.Error) as error:
+        raise ValueError(f"Line {rows.line_num} is not complete.") from error
 
 
 def check_known_roots(known: KnownRoots) -> Iterator[Finding]:
