@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, wraps
 
@@ -67,10 +67,13 @@ def _checking(create_connection: Callable[..., socket.socket]) -> Callable[..., 
         if not any(port in ports for ports in rules.ports):
             raise OSError(f"Port {port} of {host} is not allowed.")
         try:
-            endpoint = permitted_endpoints(host.strip("[]"), port, rules.networks, _LOOK_UP_SECONDS)[0]
+            *others, last = permitted_endpoints(host.strip("[]"), port, rules.networks, _LOOK_UP_SECONDS)
         except AddressNotAllowed:
             raise OSError(f"{host} has no public address.") from None
         # The name is not resolved again: what was checked is what is connected to.
-        return create_connection((str(endpoint.address), port), *args, **kwargs)
+        for endpoint in others:
+            with suppress(OSError):
+                return create_connection((str(endpoint.address), port), *args, **kwargs)
+        return create_connection((str(last.address), port), *args, **kwargs)
 
     return create

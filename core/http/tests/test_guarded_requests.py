@@ -76,6 +76,19 @@ def test_an_allowed_network_is_reached(canary: socket.socket) -> None:
     assert has_visitor(canary)
 
 
+def test_the_next_address_of_a_name_is_tried_if_one_does_not_answer(
+    canary: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int) -> list[Endpoint]:
+        return [Endpoint(socket.AF_INET, (each, port), ip_address(each)) for each in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr("core.http.addresses._ask_resolver", resolve)
+    url = address_of(canary).replace("127.0.0.1", "hooks.example.com")
+    with guarded(LOOPBACK, (ANY_PORT,)), pytest.raises(requests.ReadTimeout):
+        requests.get(url, timeout=0.1)
+    assert has_visitor(canary)
+
+
 def test_requests_outside_the_guard_are_left_alone(canary: socket.socket) -> None:
     with guarded((), (ANY_PORT,)):
         pass
