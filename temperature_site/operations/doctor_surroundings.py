@@ -56,16 +56,21 @@ def check_webhooks(now: datetime) -> Iterator[Finding]:
             hosts.setdefault((target.host or "", port_of(target)), address)
         except FetchFailure as failure:
             yield Finding("webhooks", State.PROBLEM, failure.message, "Correct the channel's address.")
+    tried = list(hosts)[:MAX_HOSTS]
     reached = 0
-    for host, port in list(hosts)[:MAX_HOSTS]:
+    for host, port in tried:
         try:
             connect_to(host, port, _guard()).close()
             reached += 1
         except FetchFailure as failure:
             advice = "Check the address, the firewall, OUTGOING_PORTS and NOTIFICATION_ALLOWED_NETWORKS."
             yield Finding("webhooks", State.PROBLEM, f"{host}:{port}: {failure.message}", advice)
-    if reached == len(hosts):
-        yield fine("webhooks", f"{reached} hosts reached" if hosts else "none configured")
+    if not hosts:
+        yield fine("webhooks", "none configured")
+    elif reached == len(tried):
+        is_all = len(tried) == len(hosts)
+        text = f"{reached} hosts reached" if is_all else f"{reached} of {len(hosts):,} hosts tried, all reached"
+        yield fine("webhooks", text)
 
 
 def _guard() -> Guard:

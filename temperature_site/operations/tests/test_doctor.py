@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,6 +130,17 @@ def test_a_webhook_whose_host_is_not_allowed_is_named(settings: Settings) -> Non
 
     unreachable = only(doctor_surroundings.check_webhooks)
     assert unreachable.detail == "127.0.0.1:9: 127.0.0.1 has no public address."
+
+
+def test_more_webhooks_than_are_tried_have_a_finding(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.NOTIFICATION_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    monkeypatch.setattr(doctor_surroundings, "MAX_HOSTS", 1)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", "localhost"):
+            ChannelFactory.create(kind=Channel.Kind.WEBHOOK, address=f"http://{host}:{port}/")
+
+        assert only(doctor_surroundings.check_webhooks).detail == "1 of 2 hosts tried, all reached"
 
 
 def test_without_a_database_the_other_findings_remain() -> None:
