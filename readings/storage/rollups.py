@@ -21,7 +21,7 @@ from core.db.savepoints import divided
 from customers.models import StorageUnit
 from readings.models import RollupRebuild
 from readings.storage import rollups_sql
-from readings.storage.archive.reading import recall
+from readings.storage.archive.reading import recall, recall_each
 from readings.storage.store import lock_units
 from readings.storage.time_weighting import LONGEST_GAP
 
@@ -105,7 +105,7 @@ def _refresh_hours(unit_ids: Sequence[int]) -> int:
         taken = cursor.fetchall()
         if taken:
             units, hours = zip(*taken, strict=True)
-            recall(set(units), min(hours) - LONGEST_GAP, max(hours) + timedelta(hours=1))
+            recall_each([(unit_id, hour - LONGEST_GAP, hour + timedelta(hours=1)) for unit_id, hour in taken])
             cursor.execute(
                 rollups_sql.REFRESH_HOURS,
                 {
@@ -124,7 +124,7 @@ def _refresh_days(unit_ids: Sequence[int]) -> int:
         taken = cursor.fetchall()
         if taken:
             units, local_dates, starts, ends = zip(*taken, strict=True)
-            recall(set(units), min(starts) - LONGEST_GAP, max(ends))
+            recall_each([(unit_id, start - LONGEST_GAP, end) for unit_id, _, start, end in taken])
             cursor.execute(
                 rollups_sql.REFRESH_DAYS,
                 {

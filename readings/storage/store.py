@@ -21,12 +21,19 @@ from django.utils import timezone
 
 from core.db.prepared import Row
 from readings.storage import many_readings, store_sql
-from readings.storage.archive.reading import recall
+from readings.storage.archive.reading import recall_each
 from readings.storage.archive.state import LOOKED_UP_AFTER, may_be_archived
 from readings.storage.few_readings import Stored, store_few
 from readings.storage.known_readings import find_known, is_other_measurement
 from readings.storage.partitions import ensure_partitions, month_start, partition_name
-from readings.storage.reading_batch import ReadingBatch, instant_of, microseconds_of
+from readings.storage.reading_batch import (
+    ReadingBatch,
+    begins_of_groups,
+    instant_of,
+    instants_of,
+    microseconds_of,
+)
+from readings.storage.sql_arrays import instants
 
 # Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
 CLOCK_TOLERANCE = timedelta(seconds=60)
@@ -91,9 +98,9 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     if not len(columns):
         return StoreResult()
     _lock_units_to_store(np.unique(columns.storage_unit_id).tolist(), _months(columns.recorded_at_us))
-    _recall(columns)
     firsts, repeats, keys_of_repeats = columns.in_key_order()
     batch = columns.take(firsts)
+    _recall(batch)
     is_ahead = _is_ahead(batch, received_at)
     store_new = store_few if len(batch) <= FEW_ROWS else _store_many
     known, inserted, kept = store_new(batch, is_ahead)
@@ -145,14 +152,14 @@ def lock_free_units(unit_ids: Iterable[int]) -> list[int]:
         return [unit_id for (unit_id,) in cursor.fetchall()]
 
 
-def _recall(columns: ReadingBatch) -> None:
-    """Have the readings in the table that old rows are to be compared with."""
-    limit_us = microseconds_of(timezone.now() - LOOKED_UP_AFTER)
-    old = np.flatnonzero(columns.recorded_at_us < limit_us)
+def _recall(batch: ReadingBatch) -> None:
+    """Have the readings in the table that old rows, in order of unit and time, are to be compared with."""
+    old = np.flatnonzero(batch.recorded_at_us < microseconds_of(timezone.now() - LOOKED_UP_AFTER))
     if len(old):
-        recorded_at_us = columns.recorded_at_us[old]
-        first, last = instant_of(int(recorded_at_us.min())), instant_of(int(recorded_at_us.max()))
-        recall(np.unique(columns.storage_unit_id[old]).tolist(), first, last)
+        unit_ids, recorded_at_us = batch.storage_unit_id[old], batch.recorded_at_us[old]
+        begins = begins_of_groups(unit_ids, _in_months(recorded_at_us))
+        begin_at = instants_of(recorded_at_us[begins])
+        recall_each(list(zip(unit_ids[begins].tolist(), begin_at, begin_at, strict=True)))
 
 
 def _store_many(batch: ReadingBatch, is_ahead: npt.NDArray[np.bool_]) -> Stored:
@@ -185,5 +192,8 @@ def _months(recorded_at_us: np.ndarray) -> list[datetime]:
     first, last = (month_start(instant_of(int(each))) for each in (recorded_at_us.min(), recorded_at_us.max()))
     if first == last:
         return [first]
-    months = np.unique(recorded_at_us.astype("datetime64[us]").astype("datetime64[M]"))
-    return [month_start(instant_of(int(month.astype("datetime64[us]").astype(np.int64)))) for month in months]
+    return instants_of(np.unique(_in_months(recorded_at_us)).astype("datetime64[us]").astype(np.int64))
+
+
+def _in_months(recorded_at_us: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]:
+    return instants(recorded_at_us).astype("datetime64[M]")

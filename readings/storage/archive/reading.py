@@ -147,35 +147,36 @@ def _is_recalled_meanwhile(months: list[MonthState], unit_ids: Collection[int]) 
 def recall(unit_ids: Collection[int], first: datetime, last: datetime) -> bool:
     """Return the archived months from that of `first` to that of `last` of these units to the table; say whether any.
 
-    In the caller's transaction, which must not have read these readings before. Takes the locks of the units concerned.
-    Raise ArchiveUnavailable.
+    See `recall_each`.
     """
+    return recall_each([(unit_id, first, last) for unit_id in unit_ids])
+
+
+def recall_each(requested: Sequence[tuple[int, datetime, datetime]]) -> bool:
+    """Return the archived months of units to the table, of each from one instant to another; say whether any.
+
+    In the caller's transaction, which must not have read these readings before. Takes the locks of the units concerned.
+    Raise ArchiveUnavailable. One query if nothing of all that time is archived.
+    """
+    first, last = min(since for _, since, _ in requested), max(until for _, _, until in requested)
     if not may_be_archived(first):
         return False
     # From here on no month is archived until the transaction ends, also none that is still in the table: the caller
     # would compare its rows with an empty partition.
     lock_table("ROW EXCLUSIVE")
     archived = [state for state in months_between(first, last) if state.is_archived]
-    if not archived:
+    concerned = {
+        state.month: {unit_id for unit_id, since, until in requested if since <= state.last and until >= state.start}
+        for state in archived
+    }
+    if not any(concerned.values()):
         return False
-    LOCK_UNITS.rows([sorted(unit_ids)])
+    LOCK_UNITS.rows([sorted(set().union(*concerned.values()))])
     recalled = False
     # A month that is being restored is in the table, with the same rows, as soon as that is done.
-    for state in hold_archived(archived):
-        for file, own in list(files_with(state.month, unit_ids)):
+    for state in hold_archived([state for state in archived if concerned[state.month]]):
+        for file, own in list(files_with(state.month, concerned[state.month])):
             fill(windows.read(file, own, state.start, state.last))
             RecalledUnit.objects.bulk_create([RecalledUnit(month_id=state.month, storage_unit_id=each) for each in own])
             recalled = True
     return recalled
-
-
-def recall_each(requested: Sequence[tuple[int, datetime, datetime]]) -> None:
-    """`recall` these units, each from one instant to another. One query if nothing of that time is archived."""
-    first, last = min(since for _, since, _ in requested), max(until for _, _, until in requested)
-    if not may_be_archived(first):
-        return
-    # As in `recall`: no month is archived from here on.
-    lock_table("ROW EXCLUSIVE")
-    if any(state.is_archived for state in months_between(first, last)):
-        for unit_id, since, until in requested:
-            recall([unit_id], since, until)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 
@@ -97,14 +97,15 @@ def stale_units() -> set[int]:
 
 def unreadable_archive_of(unit: StorageUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make it impossible to read what is archived of this unit."""
-    recall = archive.recall
+    recall_each = archive.recall_each
 
-    def recall_or_fail(unit_ids: Collection[int], first: datetime, last: datetime) -> bool:
-        if unit.pk in unit_ids:
+    def recall_or_fail(requested: Sequence[tuple[int, datetime, datetime]]) -> bool:
+        if unit.pk in {unit_id for unit_id, _, _ in requested}:
             raise ArchiveUnavailable("2026-06.parquet is damaged.")
-        return recall(unit_ids, first, last)
+        return recall_each(requested)
 
-    monkeypatch.setattr(rollups, "recall", recall_or_fail)
+    for module in (archive, rollups):
+        monkeypatch.setattr(module, "recall_each", recall_or_fail)
 
 
 def test_a_unit_that_cannot_be_rebuilt_is_retried_with_increasing_delays(
