@@ -6,7 +6,7 @@ summed together, and the mean of their deviations is their mean minus the set te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from core.db.replica import read_connection
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
-from readings.storage.archive.reading import with_archived
+from readings.storage.archive.reading import Span, with_archived
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals, covered_share
 from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, cut_hours, split_at_hours
@@ -265,7 +265,8 @@ def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> tuple[int, int]:
         "part_starts": [part.start for part in parts],
         "part_ends": [part.end for part in parts],
     }
-    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, time_range, hours)
+    in_parts = [(part.start, part.end) for part in parts]
+    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, time_range, in_parts, hours)
     return found, (whole.end - whole.start) // HOUR + len(set(part_hours))
 
 
@@ -273,13 +274,14 @@ def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> l
     totals = summary.totals
     counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUSES]
     if totals.reading_count > sum(count for _, count in counts):
-        counts += _rows(OTHER_STATUSES, unit_refs, time_range)
+        counts += _rows(OTHER_STATUSES, unit_refs, time_range, [(time_range.start, time_range.end)])
     return [(status, count) for status, count in counts if count]
 
 
 def _rows(
-    sql: str, unit_refs: UnitRefs, time_range: TimeRange, more: Parameters | None = None
+    sql: str, unit_refs: UnitRefs, time_range: TimeRange, spans: Collection[Span], more: Parameters | None = None
 ) -> list[tuple[Any, ...]]:
+    """Return the rows of a query that reads the readings of these spans."""
     parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
 
@@ -289,7 +291,7 @@ def _rows(
             rows: list[Row] = cursor.fetchall()
         return rows
 
-    return with_archived(list(unit_refs), [(time_range.start, time_range.end)], read)
+    return with_archived(unit_refs, spans, read) if spans else read()
 
 
 def _percentage(part: int, whole: int) -> float:

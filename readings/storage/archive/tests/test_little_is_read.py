@@ -11,6 +11,7 @@ from customers.models import Sensor
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing
 from readings.series.downsample import Level, downsample
+from readings.statistics.analytics import performance
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.archive import rows as archived_rows
 from readings.storage.archive.archiving import archive_month
@@ -80,6 +81,22 @@ def test_chunks_take_about_as_much_as_they_hold(taken: list[int]) -> None:
     rows = sum(map(len, month.chunks(1_000)))
     assert rows == 2 * 30 * DAY // EVERY
     assert sum(taken) <= 2 * rows
+
+
+@pytest.mark.django_db
+def test_the_performance_of_a_month_takes_its_ends(taken: list[int]) -> None:
+    found = performance(visible_unit_refs(Scope.everything()), RANGE)
+    assert found.hours_with_readings == found.total_hours
+    # As for statistics, and once more for whether anything was sent in the hours at the ends.
+    assert 0 < sum(taken) <= 400
+
+
+@pytest.mark.django_db
+def test_the_performance_of_whole_hours_takes_nothing(taken: list[int]) -> None:
+    found = performance(visible_unit_refs(Scope.everything()), TimeRange(START + DAY, START + 2 * DAY))
+    assert found.hours_with_readings == found.total_hours == 24
+    # St. John's days begin within an hour.
+    assert sum(taken) <= 40
 
 
 def test_spans_that_are_near_are_taken_together() -> None:
