@@ -60,24 +60,11 @@ _NAMES = {
 }
 # The prefix of the name: a degree sign (or the ordinal sign and the ring used as one), or the word.
 _DEGREES = re.compile(r"^(?:[°º˚]|degrees?|deg\.?)[\s_]*", re.IGNORECASE)
-_IN_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 
 
 def parse_scale(text: str) -> Scale | None:
     """Return the scale that a text names ("C", "°F", "degrees Celsius", "degF", "kelvin"), None if none."""
     return _NAMES.get(_DEGREES.sub("", text.strip(), count=1).lower())
-
-
-def scale_in_title(title: str) -> Scale | None:
-    """Return the scale named in a column's title ("Temperature(°C)", "Temp °F", "temp_f"), None if none."""
-    for inside in _IN_BRACKETS.findall(title):
-        if scale := parse_scale(inside):
-            return scale
-    words = re.split(r"[\s_,;:/-]+", title.strip())
-    for count in (1, 2):  # the last word, or the last two: "Temp deg C"
-        if len(words) > count and (scale := parse_scale(" ".join(words[-count:]))):
-            return scale
-    return None
 
 
 def to_celsius(value: Exact, scale: Scale | str) -> Exact:

@@ -16,7 +16,6 @@ from readings.units.scales import (
     difference_from_kelvin,
     from_celsius,
     parse_scale,
-    scale_in_title,
     to_celsius,
 )
 
@@ -82,23 +81,6 @@ def test_a_difference_of_five_kelvin_is_nine_fahrenheit() -> None:
 )
 def test_scales_are_known_by_many_names(text: str, scale: Scale | None) -> None:
     assert parse_scale(text) is scale
-
-
-@pytest.mark.parametrize(
-    ("title", "scale"),
-    [
-        ("Temperature(°C)", Scale.CELSIUS),
-        ("Temp °F", Scale.FAHRENHEIT),
-        ("temperature_k", Scale.KELVIN),
-        ("Temp [deg C] probe 1", Scale.CELSIUS),
-        ("Temp deg F", Scale.FAHRENHEIT),
-        ("Temperature", None),
-        ("C", None),
-        ("Humidity(%)", None),
-    ],
-)
-def test_a_title_may_name_the_scale(title: str, scale: Scale | None) -> None:
-    assert scale_in_title(title) is scale
 
 
 def test_labels_are_what_people_write() -> None:
