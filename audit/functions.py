@@ -7,11 +7,9 @@ The search path is fixed: a temporary table with the name of the trail must not 
 from __future__ import annotations
 
 # Names that the functions use, too: the setting that holds the context of changes in a transaction, see
-# `audit.context`, what is recorded instead of a secret, and what an error of the functions is about.
+# `audit.context`, and what the error about a missing reason is about.
 CONTEXT_SETTING = "audit.context"
-SECRET = "(secret)"  # noqa: S105  what is recorded instead of one
 REASON_CONSTRAINT = "audit_reason_required"
-USER_NAME_CONSTRAINT = "user_names_are_not_reused"
 
 _APPEND = """
 CREATE FUNCTION audit_append(action text, model text, object_id text, object_label text, customer_id integer,

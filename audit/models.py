@@ -18,7 +18,7 @@ class AuditEntry(ScopedModel):
     It refers to nothing by foreign key, so that it outlives the person, the customer and the object it is about.
 
     `before` and `after`: a changed row's columns that differ, all columns of a created or deleted one; a secret is
-    recorded as `SECRET`. For an event, `after` has its details. The change of one row is one entry;
+    recorded as “(secret)”. For an event, `after` has its details. The change of one row is one entry;
     entries with the same `transaction_id` were made by one transaction.
     """
 

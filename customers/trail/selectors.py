@@ -12,7 +12,7 @@ from django.db.models import Model, Q, QuerySet
 
 from audit.models import AuditEntry
 from core.scope import Scope
-from customers.models import Customer, Membership, StorageUnit
+from customers.models import Membership, StorageUnit
 
 UTC = ZoneInfo("UTC")
 SIGN_INS = (
@@ -32,11 +32,6 @@ class TrailFilter:
     actor_kind: str = ""
     since: date | None = None
     until: date | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no condition."""
-        return self == TrailFilter()
 
 
 def search(scope: Scope, wanted: TrailFilter) -> QuerySet[AuditEntry]:
@@ -64,11 +59,6 @@ def history_of(*rows: Model) -> QuerySet[AuditEntry]:
 def history_of_unit(unit: StorageUnit) -> QuerySet[AuditEntry]:
     """Return the entries about a unit and what belongs to it: limits, sensors, alarms, maintenance, conflicts."""
     return AuditEntry.objects.filter(storage_unit_id=unit.pk).order_by("-id")
-
-
-def history_of_customer(customer: Customer) -> QuerySet[AuditEntry]:
-    """Return all entries of a customer."""
-    return AuditEntry.objects.filter(customer_id=customer.pk).order_by("-id")
 
 
 def history_of_member(member: Membership) -> QuerySet[AuditEntry]:
