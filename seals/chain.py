@@ -80,6 +80,12 @@ def entry_hash(texts: tuple[str | None, ...]) -> bytes:
     return leaf_hash(record_content(ENTRY_COLUMNS, texts))
 
 
+def linked_hashes(customer_id: int | None, *, after: int, through: int) -> Iterator[bytes]:
+    """Yield the hashes of a customer's entries, or the system's, between two positions of the chain, in order."""
+    links = ChainLink.objects.filter(customer_id=customer_id, position__gt=after, position__lte=through)
+    return map(bytes, links.order_by("position").values_list("entry_hash", flat=True).iterator())
+
+
 def chain_entries(through_id: int) -> int:
     """Link the entries up to `through_id` that have no link yet, in transactions of a batch each; return their number.
 

@@ -18,9 +18,9 @@ from core.crypto.merkle import CHAIN_START, MerkleTree, leaf_hash
 from customers.models import Customer, StorageUnit
 from readings.models import FutureReading
 from readings.storage.closing import closes_at, first_day_closing_after, start_of
-from seals.chain import ChainHead
+from seals.chain import ChainHead, linked_hashes
 from seals.contents import Block, Branch, SealContent
-from seals.models import ChainLink, DaySeal, ReadingBlock, SettledCheckpoint
+from seals.models import DaySeal, ReadingBlock, SettledCheckpoint
 from seals.revision_content import revision_leaves
 from seals.transactions import AlreadyRunning, sealing_step
 from seals.unit_days import in_time_groups, late_groups
@@ -109,6 +109,7 @@ def seal_day(due: DueDay, head: ChainHead) -> DaySeal:
             cursor.execute(NEXT_SEAL_ID)
             (seal_id,) = cursor.fetchone()
         reading_count, blocks = _save_blocks(seal_id, due)
+        previous_position = due.previous.chain_position if due.previous else 0
         content = SealContent(
             customer_id=due.customer_id,
             sequence=due.previous.sequence + 1 if due.previous else 1,
@@ -117,7 +118,7 @@ def seal_day(due: DueDay, head: ChainHead) -> DaySeal:
             reading_count=reading_count,
             blocks=blocks,
             revisions=Branch.of(revision_leaves(_unit_ids(due.customer_id), _previous_close(due), due.closed_at)),
-            entries=Branch.of(_entry_hashes(due, head)),
+            entries=Branch.of(linked_hashes(due.customer_id, after=previous_position, through=head.position)),
             chain_position=head.position,
             chain_hash=head.chain_hash,
         )
@@ -185,16 +186,6 @@ def _save_seal(seal_id: int, content: SealContent, previous_root: bytes) -> DayS
 
 def _previous_close(due: DueDay) -> datetime | None:
     return due.previous.closed_at if due.previous else None
-
-
-def _entry_hashes(due: DueDay, head: ChainHead) -> Iterator[bytes]:
-    """Yield the hashes of the customer's entries since its previous seal."""
-    links = ChainLink.objects.filter(
-        customer_id=due.customer_id,
-        position__gt=due.previous.chain_position if due.previous else 0,
-        position__lte=head.position,
-    )
-    return map(bytes, links.order_by("position").values_list("entry_hash", flat=True).iterator())
 
 
 def _unit_ids(customer_id: int | None) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from core.crypto.merkle import CHAIN_START, leaf_hash
+from seals.chain import linked_hashes
 from seals.contents import Branch
 from seals.models import ChainLink, DaySeal, ReadingBlock
 from seals.revision_content import revision_leaves
@@ -43,32 +44,20 @@ def _check_order(seal: DaySeal, previous: DaySeal | None, where: str) -> Iterato
 
 def _check_parts(seal: DaySeal, previous: DaySeal | None, where: str, unit_ids: list[int]) -> Iterator[Finding]:
     """Yield the parts of a seal whose rows are not those that it was made of."""
-    links = ChainLink.objects.filter(
-        customer_id=seal.customer_id,
-        position__gt=previous.chain_position if previous else 0,
-        position__lte=seal.chain_position,
-    )
-    entries = Branch.of(map(bytes, links.order_by("position").values_list("entry_hash", flat=True).iterator()))
-    if entries != Branch(seal.entry_count, bytes(seal.entries_root)):
-        yield Finding(
-            Change.EDITED,
-            f"entries of the audit trail in {where}",
-            counts_text(seal.entry_count, entries.count),
-        )
-    blocks = Branch.of(
-        leaf_hash(stored.block.content)
-        for stored in ReadingBlock.objects.filter(seal=seal).order_by("position").iterator()
-    )
-    if blocks != Branch(seal.block_count, bytes(seal.blocks_root)):
-        yield Finding(Change.EDITED, f"blocks of readings in {where}", counts_text(seal.block_count, blocks.count))
-    since = previous.closed_at if previous else None
-    revisions = Branch.of(revision_leaves(unit_ids, since, seal.closed_at))
-    if revisions != Branch(seal.revision_count, bytes(seal.revisions_root)):
-        yield Finding(
-            Change.EDITED,
-            f"revisions of readings in {where}",
-            counts_text(seal.revision_count, revisions.count),
-        )
+    after, since = (previous.chain_position, previous.closed_at) if previous else (0, None)
+    sealed, blocks = seal.content, ReadingBlock.objects.filter(seal=seal).order_by("position").iterator()
+    for name, expected, leaves in (
+        (
+            "entries of the audit trail",
+            sealed.entries,
+            linked_hashes(seal.customer_id, after=after, through=seal.chain_position),
+        ),
+        ("blocks of readings", sealed.blocks, (leaf_hash(stored.block.content) for stored in blocks)),
+        ("revisions of readings", sealed.revisions, revision_leaves(unit_ids, since, seal.closed_at)),
+    ):
+        found = Branch.of(leaves)
+        if found != expected:
+            yield Finding(Change.EDITED, f"{name} in {where}", counts_text(expected.count, found.count))
     if not _is_on_chain(seal):
         yield Finding(
             Change.EDITED, f"audit trail up to {where}", f"Link {seal.chain_position} is not the one that was sealed."
