@@ -80,28 +80,8 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Return the hashes that lead from the leaf at `index` to the root, from the bottom to the top."""
     if len(leaves) == 1:
         return []
-    split = _left_size(len(leaves))
+    # The size of the left subtree: the largest power of two below the number of leaves.
+    split = 1 << ((len(leaves) - 1).bit_length() - 1)
     if index < split:
         return [*inclusion_proof(leaves[:split], index), merkle_root(leaves[split:])]
     return [*inclusion_proof(leaves[split:], index - split), merkle_root(leaves[:split])]
-
-
-def root_by_proof(leaf: bytes, index: int, count: int, proof: Sequence[bytes]) -> bytes | None:
-    """Return the root over `count` leaves that the proof leads to; None if it is not a proof for such a tree."""
-    if not 0 <= index < count:
-        return None
-    if count == 1:
-        return None if proof else leaf
-    if not proof:
-        return None
-    split = _left_size(count)
-    if index < split:
-        left = root_by_proof(leaf, index, split, proof[:-1])
-        return None if left is None else node_hash(left, proof[-1])
-    right = root_by_proof(leaf, index - split, count - split, proof[:-1])
-    return None if right is None else node_hash(proof[-1], right)
-
-
-def _left_size(count: int) -> int:
-    """Return the size of the left subtree over more than one leaf: the largest power of two below `count`."""
-    return 1 << ((count - 1).bit_length() - 1)

@@ -14,16 +14,18 @@ from zipfile import ZipFile
 
 import pytest
 from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import Settings
 
-from core.crypto.merkle import root_by_proof
+from core.crypto.merkle import inclusion_proof, leaf_hash, merkle_root
 from customers.models import Customer
 from readings.storage.closing import closes_at
 from seals.models import DaySeal, TimeStamp
 from seals.tasks import stamp_roots
 from seals.tests.sealed_data import DAY, NEXT_DAY, findings_of, seal_until, store_in_time
 from seals.time_stamps import NotStamped, stamp_seals
-from seals.verify_export import check
+from seals.verify_export import check, root_by_proof
 from tests.factories import StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +114,18 @@ def customer() -> Customer:
     seal_until(closes_at(DAY), None)
     seal_until(closes_at(NEXT_DAY), customer)
     return customer
+
+
+@given(st.integers(1, 40), st.data())
+def test_a_proof_leads_from_its_leaf_to_the_root_and_from_no_other(count: int, data: st.DataObject) -> None:
+    leaves = [leaf_hash(b"%d" % number) for number in range(count)]
+    index = data.draw(st.integers(0, count - 1))
+    proof = inclusion_proof(leaves, index)
+
+    assert root_by_proof(leaves[index], index, count, proof) == merkle_root(leaves)
+    assert root_by_proof(leaf_hash(b"another leaf"), index, count, proof) != merkle_root(leaves)
+    assert root_by_proof(leaves[index], index, count, [*proof, leaves[index]]) is None
+    assert root_by_proof(leaves[index], count, count, proof) is None
 
 
 def test_new_seals_are_stamped_once(service: str, customer: Customer) -> None:

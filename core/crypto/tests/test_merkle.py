@@ -12,12 +12,10 @@ from core.crypto.merkle import (
     EMPTY_ROOT,
     MerkleTree,
     canonical_json,
-    inclusion_proof,
     leaf_hash,
     link_hash,
     merkle_root,
     node_hash,
-    root_by_proof,
 )
 
 CONTENTS = st.lists(st.binary(max_size=8), min_size=1, max_size=40)
@@ -92,18 +90,6 @@ def test_reordered_leaves_change_the_root(contents: list[bytes], data: st.DataOb
     reordered[first], reordered[second] = contents[second], contents[first]
 
     assert merkle_root(hashes(reordered)) != merkle_root(hashes(contents))
-
-
-@given(CONTENTS, st.data())
-def test_a_proof_leads_from_its_leaf_to_the_root_and_from_no_other(contents: list[bytes], data: st.DataObject) -> None:
-    leaves = hashes(contents)
-    index = data.draw(st.integers(0, len(leaves) - 1))
-    proof = inclusion_proof(leaves, index)
-
-    assert root_by_proof(leaves[index], index, len(leaves), proof) == merkle_root(leaves)
-    assert root_by_proof(leaf_hash(b"another leaf"), index, len(leaves), proof) != merkle_root(leaves)
-    assert root_by_proof(leaves[index], index, len(leaves), [*proof, leaves[index]]) is None
-    assert root_by_proof(leaves[index], len(leaves), len(leaves), proof) is None
 
 
 def test_a_tree_of_many_leaves_keeps_a_few_hashes() -> None:
