@@ -129,7 +129,7 @@ def _with_time_range(filters: AnalyticsFilters, query: QueryDict, now: datetime)
     days, today = _days(query, filters.bucket), day_of(now, filters.zone)
     if query.get("start") or query.get("end"):
         last = min(_date(query, "end") or today, today)
-        first = min(_date(query, "start") or last - days * DAY, last)
+        first = min(_date(query, "start") or last - (days - 1) * DAY, last)
         end = min(start_of_day(last + DAY, filters.zone), now)
         return replace(filters, days=None, time_range=TimeRange(start_of_day(first, filters.zone), end))
     if days == 1:

@@ -60,6 +60,12 @@ def table_of(client: Client, page: str, **query: Any) -> dict[str, dict[str, str
     return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
 
 
+def test_an_end_alone_shows_the_default_number_of_days_before_it(member: Client, facility: Facility) -> None:
+    add_unit(facility, [5.0])
+    rows = table_of(member, "analytics", end="2026-11-22")
+    assert list(rows) == [f"{MONDAY + timedelta(days=number):%a %-d %b %Y}" for number in range(7)]
+
+
 @pytest.mark.parametrize("page", PAGES)
 class TestEveryPage:
     def test_anonymous_users_are_sent_to_the_sign_in_page(self, client: Client, page: str) -> None:
