@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING
@@ -20,12 +20,12 @@ from django.utils import timezone
 
 from core.db.prepared import Parameters, Prepared
 from customers.models import StorageUnit
-from readings.series.gaps import GAP, gap_parameters, gaps_sql, pieces_sql
+from readings.series.gaps import GAP, gap_parameters, gaps_sql, microseconds_sql, pieces_sql
 from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.measures import NINTH_MICRO
 from readings.storage.reading_batch import instants_of, microseconds_of
-from readings.time_ranges import TimeRange, cut_days, cut_hours
+from readings.time_ranges import TimeRange, cut_days, cut_hours, hour_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -190,7 +190,7 @@ def _of_hours(time_range: TimeRange, _: ZoneInfo, max_points: int) -> Parameters
     return {
         "first_hour": hours.start,
         "end_hour": hours.end,
-        "origin": time_range.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0),
+        "origin": hour_of(time_range.start),
         # One more than fits: the first hour begins before the range.
         "width_seconds": ceil((seconds / _HOUR_SECONDS + 1) / max_points) * _HOUR_SECONDS,
         **_pieces("raw", ((rest, None) for rest in rests)),
@@ -227,11 +227,6 @@ def _pieces(name: str, pieces: Iterable[tuple[TimeRange, date | None]]) -> Param
     }
 
 
-def _microseconds(instant: str) -> str:
-    """Return SQL for an instant in microseconds since 1970; a double holds them exactly until the year 2255."""
-    return f"(date_part('epoch', {instant}) * 1000000)::bigint"
-
-
 def _in_order(points: str) -> str:
     """Return SQL for the columns of _POINT, in order of time."""
     return f"""
@@ -242,7 +237,7 @@ FROM ({points}) AS point ORDER BY first
 
 
 _OF_READINGS = f"""
-SELECT {_microseconds("min(recorded_at)")} AS first, {_microseconds("max(recorded_at)")} AS last,
+SELECT {microseconds_sql("min(recorded_at)")} AS first, {microseconds_sql("max(recorded_at)")} AS last,
     min(temperature_c) AS min_c, avg(temperature_c) AS average_c, max(temperature_c) AS max_c,
     count(*) AS reading_count, count(*) - count(temperature_c) AS fault_count
 FROM reading
@@ -268,7 +263,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS raw"""  # noqa: S608  constants only
 _OF_HOURS = f"""
-SELECT {_microseconds("min(hour)")} AS first, {_microseconds("max(hour) + interval '1 hour'")} AS last, {_MEASURES}
+SELECT {microseconds_sql("min(hour)")} AS first, {microseconds_sql("max(hour) + interval '1 hour'")} AS last,
+    {_MEASURES}
 FROM (
     SELECT hour, {_COLUMNS} FROM hourly_rollup
     WHERE storage_unit_id = %(unit_id)s AND hour >= %(first_hour)s AND hour < %(end_hour)s

@@ -84,7 +84,8 @@ span AS (SELECT %(start)s::timestamptz AS starts_at, %(until)s::timestamptz AS e
 """
 
 
-def _microseconds(instant: str) -> str:
+def microseconds_sql(instant: str) -> str:
+    """Return SQL for an instant in microseconds since 1970; a double holds them exactly until the year 2255."""
     return f"(date_part('epoch', {instant}) * 1000000)::bigint"
 
 
@@ -136,7 +137,7 @@ covered AS (
         SELECT tstzrange(valid_from, valid_until) FROM weighted
     ) AS part
 )
-SELECT {_microseconds("lower(gap)")}, {_microseconds("upper(gap)")}
+SELECT {microseconds_sql("lower(gap)")}, {microseconds_sql("upper(gap)")}
 FROM (
     SELECT gap FROM covered
     CROSS JOIN unnest(tstzmultirange(tstzrange(%(start)s, %(until)s)) - coalesce(periods, '{{}}')) AS gap

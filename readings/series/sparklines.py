@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from core.db.prepared import Parameters
 from core.db.replica import read_connection
 from readings.storage.measures import NINTH_MICRO
+from readings.time_ranges import hour_of
 
 HOURS = 24
 # The picture's size, a whole number of pixels per hour, and the margin that keeps lines from being clipped.
@@ -44,7 +45,7 @@ FROM point GROUP BY storage_unit_id
 
 def sparklines(unit_ids: Collection[int], now: datetime) -> dict[int, str]:
     """Return the SVG path of the hourly means of the last day of each unit with readings. One query."""
-    end = now.replace(minute=0, second=0, microsecond=0)
+    end = hour_of(now)
     parameters: Parameters = {"unit_ids": list(unit_ids), "start": end - timedelta(hours=HOURS), "end": end}
     with read_connection().cursor() as cursor:
         cursor.execute(PATHS, parameters)

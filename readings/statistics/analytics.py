@@ -20,7 +20,7 @@ from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
 from readings.storage.archive.reading import Span, with_archived
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals, covered_share
-from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, cut_hours, split_at_hours
+from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, cut_hours, hour_of, split_at_hours
 from readings.units.scales import to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
@@ -119,7 +119,7 @@ def summaries_by_owner(
 def periods(time_range: TimeRange, bucket: Bucket, zone: ZoneInfo) -> Iterator[tuple[Period, TimeRange]]:
     """Yield the calendar periods that `time_range` touches in `zone`, each with its part of the span."""
     if bucket is Bucket.HOUR:
-        hour = time_range.start.replace(minute=0, second=0, microsecond=0)
+        hour = hour_of(time_range.start)
         while hour < time_range.end:
             yield hour, TimeRange(max(hour, time_range.start), min(hour + HOUR, time_range.end))
             hour += HOUR

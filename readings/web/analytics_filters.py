@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
 from readings.statistics.totals import Bucket
 from readings.storage.local_days import day_of, start_of_day
-from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange
+from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, hour_of
 from readings.units.unit_refs import UnitRef, visible_unit_refs
 
 # The default period of each interval, the same as in the REST API.
@@ -133,8 +133,7 @@ def _with_time_range(filters: AnalyticsFilters, query: QueryDict, now: datetime)
         end = min(start_of_day(last + DAY, filters.zone), now)
         return replace(filters, days=None, time_range=TimeRange(start_of_day(first, filters.zone), end))
     if days == 1:
-        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return replace(filters, days=days, time_range=TimeRange(hour - 23 * HOUR, now))
+        return replace(filters, days=days, time_range=TimeRange(hour_of(now) - 23 * HOUR, now))
     first = today - (days - 1) * DAY
     return replace(filters, days=days, time_range=TimeRange(start_of_day(first, filters.zone), now))
 
