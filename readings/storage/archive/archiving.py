@@ -42,8 +42,8 @@ from readings.storage.archive.state import (
     live_files,
     lock_table,
     recalled_units,
-    start_of,
 )
+from readings.storage.closing import start_of
 from readings.storage.measures import NINTH_MICRO
 from readings.storage.partitions import ensure_partitions, next_month, partition_name
 

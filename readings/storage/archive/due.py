@@ -12,8 +12,9 @@ from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, RecalledUnit
 from readings.storage.archive.archiving import Objection, Outcome, archive_month
 from readings.storage.archive.leftovers import drop_detached, remove_replaced_files
-from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, NotYet, StorageOut, start_of
+from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, NotYet, StorageOut
 from readings.storage.archive.verification import note_missing_files
+from readings.storage.closing import start_of
 from readings.storage.partitions import existing_partitions, next_month
 
 logger = structlog.get_logger(__name__)

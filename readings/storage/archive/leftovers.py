@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from core.db.clock import database_now
 from readings.archive_models import ArchiveFile
 from readings.storage.archive.files import archive_storage, folder_of, using_storage
-from readings.storage.archive.state import AlreadyArchiving, start_of
+from readings.storage.archive.state import AlreadyArchiving
+from readings.storage.closing import start_of
 from readings.storage.partitions import partition_name
 
 logger = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
 from django.utils import timezone
@@ -16,6 +16,7 @@ from django.utils import timezone
 from core.db.conflicts import DataUnavailable
 from core.db.replica import read_connection
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
+from readings.storage.closing import start_of
 from readings.storage.partitions import month_start, next_month
 
 ARCHIVED_AFTER = timedelta(days=32)
@@ -85,11 +86,6 @@ class MonthState:
     def last(self) -> datetime:
         """The last instant of the month."""
         return next_month(self.start) - _MICROSECOND
-
-
-def start_of(month: date) -> datetime:
-    """Return the first instant of a month of UTC, given by its first day."""
-    return datetime.combine(month, time(), UTC)
 
 
 def may_be_archived(instant: datetime) -> bool:
