@@ -31,6 +31,7 @@ from core.web.admin import (
 )
 from customers.models import Sensor, StorageUnit
 from readings.archive_models import ArchivedMonth, ArchiveFile
+from readings.equipment_statuses import COUNTED_STATUS_IDS
 from readings.models import (
     EquipmentStatus,
     LatestReading,
@@ -243,8 +244,7 @@ class EquipmentStatusAdmin(ReadOnlyAdmin[EquipmentStatus]):
     @admin.display(description="")
     def meaning(self, status: EquipmentStatus) -> str:
         """Return whether the roll-ups count the status."""
-        counted = (EquipmentStatus.NORMAL, EquipmentStatus.WARNING, EquipmentStatus.ERROR)
-        return "counted by the roll-ups" if status.pk in counted else UNKNOWN_TEXT
+        return "counted by the roll-ups" if status.pk in COUNTED_STATUS_IDS.values() else UNKNOWN_TEXT
 
 
 class ArchiveFileInline(admin.TabularInline[ArchiveFile, ArchivedMonth]):

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from core.db.prepared import Parameters, Row
 from core.db.replica import read_connection
 from customers.models import StorageUnit
-from readings.models import EquipmentStatus
+from readings.equipment_statuses import COUNTED_STATUS_IDS
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
 from readings.storage.archive.reading import Span, with_archived
 from readings.storage.local_days import day_of, start_of_day
@@ -181,11 +181,6 @@ WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(start)s AND recor
     AND equipment_status_id <> ALL(%(usual)s)
 GROUP BY name ORDER BY name
 """
-COUNTED_STATUSES = {
-    "normal": EquipmentStatus.NORMAL,
-    "warning": EquipmentStatus.WARNING,
-    "error": EquipmentStatus.ERROR,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +236,7 @@ def performance(unit_refs: UnitRefs, time_range: TimeRange) -> Performance:
         min_deviation_k=summary.min_deviation_k,
         statuses=[
             StatusCount(status, count, _percentage(count, totals.reading_count))
-            for status, count in _statuses(unit_refs, time_range, summary)
+            for status, count in _statuses(unit_refs, time_range, totals)
         ],
     )
 
@@ -270,9 +265,8 @@ def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> tuple[int, int]:
     return found, (whole.end - whole.start) // HOUR + len(set(part_hours))
 
 
-def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> list[tuple[str, int]]:
-    totals = summary.totals
-    counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUSES]
+def _statuses(unit_refs: UnitRefs, time_range: TimeRange, totals: Totals) -> list[tuple[str, int]]:
+    counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUS_IDS]
     if totals.reading_count > sum(count for _, count in counts):
         counts += _rows(OTHER_STATUSES, unit_refs, time_range, [(time_range.start, time_range.end)])
     return [(status, count) for status, count in counts if count]
@@ -283,7 +277,7 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a query that reads the readings of these spans."""
     parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
-    parameters["usual"] = list(COUNTED_STATUSES.values())
+    parameters["usual"] = list(COUNTED_STATUS_IDS.values())
 
     def read() -> list[Row]:
         with read_connection().cursor() as cursor:
