@@ -13,7 +13,7 @@ from django.db.models import TextChoices
 
 from customers.models import Sensor
 from readings.statistics.analytics import Period, periods
-from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
+from readings.statistics.totals import LEAST_SECONDS, Bucket, Key, RequestedUnit, totals_by_key
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals, covered_share
 from readings.time_ranges import DAY, TimeRange
@@ -50,7 +50,6 @@ class Aggregation(TextChoices):
 DEFAULT_AGGREGATIONS = (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX, Aggregation.COUNT)
 _WEIGHTED = frozenset({Aggregation.MKT, Aggregation.MEAN, Aggregation.COVERAGE})
 _BUCKETS = {GroupBy(bucket.value): bucket for bucket in Bucket}
-_SECONDS = {Bucket.HOUR: 3_600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}
 
 
 class TooManyGroups(ValueError):  # noqa: N818 - reads better where it is caught
@@ -240,6 +239,6 @@ def _refuse_too_many(groups: int, time_range: TimeRange, grouping: Grouping) -> 
     groups: how many there can be in a unit of time.
     """
     if grouping.finest:
-        groups *= int((time_range.end - time_range.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
+        groups *= int((time_range.end - time_range.start + DAY).total_seconds() // LEAST_SECONDS[grouping.finest] + 1)
     if groups > MAX_GROUPS:
         raise TooManyGroups(f"There could be {groups:,} groups, and {MAX_GROUPS:,} are returned at most.")

@@ -40,6 +40,10 @@ class Bucket(StrEnum):
         return day.replace(day=1) if self is Bucket.MONTH else day
 
 
+# How long each lasts at least, apart from changes of clocks.
+LEAST_SECONDS = {Bucket.HOUR: 3_600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}
+
+
 class RequestedUnit(NamedTuple):
     """A unit whose readings are requested, and the number of the group it counts for."""
 

@@ -15,7 +15,7 @@ from django.http import Http404, QueryDict
 
 from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
-from readings.statistics.totals import Bucket
+from readings.statistics.totals import LEAST_SECONDS, Bucket
 from readings.storage.local_days import day_of, start_of_day
 from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, hour_of
 from readings.units.unit_refs import UnitRef, visible_unit_refs
@@ -158,9 +158,8 @@ def _date(query: QueryDict, name: str) -> date | None:
 
 def _with_bounded_rows(filters: AnalyticsFilters) -> AnalyticsFilters:
     """Return the filters with an interval that yields at most MAX_PERIODS rows."""
-    coarser = list(Bucket)
-    for bucket in coarser[coarser.index(filters.bucket) :]:
-        seconds = {Bucket.HOUR: 3600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}[bucket]
-        if (filters.time_range.end - filters.time_range.start).total_seconds() / seconds <= MAX_PERIODS:
-            return replace(filters, bucket=bucket, is_coarser=bucket is not filters.bucket)
-    return replace(filters, bucket=Bucket.MONTH, is_coarser=filters.bucket is not Bucket.MONTH)
+    seconds = (filters.time_range.end - filters.time_range.start).total_seconds()
+    buckets = list(Bucket)
+    coarser = buckets[buckets.index(filters.bucket) :]
+    bucket = next((each for each in coarser if seconds / LEAST_SECONDS[each] <= MAX_PERIODS), Bucket.MONTH)
+    return replace(filters, bucket=bucket, is_coarser=bucket is not filters.bucket)
