@@ -191,4 +191,4 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _percentage(share: float | None) -> float | None:
-    return None if share is None else round(min(share, 1.0) * 100, _CHART_DECIMALS)
+    return None if share is None else round(share * 100, _CHART_DECIMALS)
