@@ -49,11 +49,11 @@ class Statistics(Totals):
 
 def statistics(unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None) -> Statistics:
     """Return the statistics of these units together, from `start` to `end` or now. Raise ValueError if end < start."""
-    by_unit = totals_by_unit(unit_ids, start, end, now=now)
+    time_range = _until_now(start, end, now)
     together = Totals()
-    for totals in by_unit.values():
+    for totals in totals_by_unit(unit_ids, time_range).values():
         together.add(totals)
-    return Statistics.of(together, len(set(unit_ids)), _until_now(start, end, now))
+    return Statistics.of(together, len(set(unit_ids)), time_range)
 
 
 def statistics_by_unit(
@@ -61,15 +61,12 @@ def statistics_by_unit(
 ) -> dict[int, Statistics]:
     """Return the statistics of each of these units by id."""
     time_range = _until_now(start, end, now)
-    by_unit = totals_by_unit(unit_ids, start, end, now=now)
+    by_unit = totals_by_unit(unit_ids, time_range)
     return {unit_id: Statistics.of(totals, 1, time_range) for unit_id, totals in by_unit.items()}
 
 
-def totals_by_unit(
-    unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
-) -> dict[int, Totals]:
-    """Return the totals of each unit from `start` to `end` or now, by unit id."""
-    time_range = _until_now(start, end, now)
+def totals_by_unit(unit_ids: Collection[int], time_range: TimeRange) -> dict[int, Totals]:
+    """Return the totals of each unit by id."""
     zones = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__time_zone")
     requested = [RequestedUnit(unit_id, ZoneInfo(name), unit_id) for unit_id, name in zones]
     totals = totals_by_key(requested, time_range)

@@ -20,6 +20,7 @@ from customers.models import StorageUnit
 from ingestion.models import Conflict, Delivery, RejectedRow
 from readings.models import Reading
 from readings.statistics.statistics import totals_by_unit
+from readings.time_ranges import TimeRange
 from tests.factories import FacilityFactory, StaffFactory, StorageUnitFactory, make_token
 from tests.responses import Json
 
@@ -88,7 +89,7 @@ def test_null_is_a_fault_and_not_zero(client: APIClient, unit: StorageUnit) -> N
     response = client.post(ONE, reading(unit, temperature=None))
     assert response.json()["temperature"] is None
     day = datetime(2026, 11, 20, tzinfo=UTC)
-    totals = totals_by_unit([unit.pk], day, day + timedelta(days=1))[unit.pk]
+    totals = totals_by_unit([unit.pk], TimeRange(day, day + timedelta(days=1)))[unit.pk]
     assert (totals.reading_count, totals.fault_count, totals.min_c) == (1, 1, None)
 
 

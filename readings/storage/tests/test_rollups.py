@@ -28,7 +28,7 @@ from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import rebuild, recount, refresh
 from readings.storage.store import store
 from readings.storage.tests.reference import ReferenceSeries
-from readings.time_ranges import DAY
+from readings.time_ranges import DAY, TimeRange
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory, store_readings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
@@ -147,7 +147,7 @@ def test_statistics_of_any_period_are_exact_refreshed_or_not(
             store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if is_settled:
             refresh()
-        return totals_by_unit([unit.pk], begin, end, now=LATER)[unit.pk]
+        return totals_by_unit([unit.pk], TimeRange(begin, end))[unit.pk]
 
     totals = undone(outcome)
     for measure in MEASURES:
