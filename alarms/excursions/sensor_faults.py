@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import connection
 
 from readings.storage.archive.reading import recall
-from readings.storage.archive.state import LOOKED_UP_AFTER, months_between
+from readings.storage.archive.state import LOOKED_UP_AFTER, month_states
 from readings.storage.rollups import EVER
 
 # The newest reading of each sensor of these units and, if that has no measurement, the first such one since the last
@@ -106,7 +106,7 @@ def _update(unit_ids: Collection[int]) -> tuple[list[_Sensor], list[_Sensor]]:
 def _recall_beginnings(faulty: Sequence[_Sensor]) -> bool:
     """Return to the table what is archived between the last measurement and the fault; say whether anything is."""
     sensor_ids, unit_ids, since = zip(*faulty, strict=True)
-    if not months_between(EVER, max(since)):
+    if not month_states(EVER, max(since)):
         return False
     with connection.cursor() as cursor:
         cursor.execute(

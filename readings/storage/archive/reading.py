@@ -28,7 +28,7 @@ from readings.storage.archive.state import (
     hold_archived,
     lock_table,
     may_be_archived,
-    months_between,
+    month_states,
 )
 from readings.storage.store_sql import LOCK_UNITS
 from readings.storage.time_weighting import LONGEST_GAP
@@ -61,10 +61,10 @@ def with_archived(
     """
     first, last = min(since for since, _ in spans), max(until for _, until in spans)
     first -= LONGEST_GAP if reaches_back else timedelta()
-    months = months_between(first, last)
+    months = month_states(first, last)
     if not any(state.is_archived for state in months):
         result = read()
-        if months_between(first, last) == months:
+        if month_states(first, last) == months:
             return result
     with on_primary():
         needed = narrowed() if narrowed else spans
@@ -95,16 +95,16 @@ def _read_archived(
     unit_ids: Collection[int], first: datetime, last: datetime, spans: list[Span], read: Callable[[], T]
 ) -> T:
     for attempt in range(1, ATTEMPTS + 1):
-        months = months_between(first, last)
+        months = month_states(first, last)
         try:
             result = _read_with(months, unit_ids, spans, read)
         except (IntegrityError, ArchiveUnavailable):
             # Of a month that was changed meanwhile another file counts, or rows are in the table.
-            is_changed = months_between(first, last) != months or _is_recalled_meanwhile(months, unit_ids)
+            is_changed = month_states(first, last) != months or _is_recalled_meanwhile(months, unit_ids)
             if attempt == ATTEMPTS or not is_changed:
                 raise
             continue
-        if months_between(first, last) == months:
+        if month_states(first, last) == months:
             return result
     raise ArchiveBusy("The readings were being archived or restored. Try again.")
 
@@ -117,7 +117,7 @@ def archived_parts(
     Each with a function that returns the rows, or raises ArchiveUnavailable. In a transaction that holds a lock on the
     table of readings, so that no month is archived meanwhile.
     """
-    for state in months_between(first, last):
+    for state in month_states(first, last):
         if state.is_archived:
             for file, own in files_with(state.month, [unit_id]):
                 yield file, partial(files.read, file, own, max(first, state.start), min(last, state.last))
@@ -164,7 +164,7 @@ def recall_each(requested: Sequence[tuple[int, datetime, datetime]]) -> bool:
     # From here on no month is archived until the transaction ends, also none that is still in the table: the caller
     # would compare its rows with an empty partition.
     lock_table("ROW EXCLUSIVE")
-    archived = [state for state in months_between(first, last) if state.is_archived]
+    archived = [state for state in month_states(first, last) if state.is_archived]
     concerned = {
         state.month: {unit_id for unit_id, since, until in requested if since <= state.last and until >= state.start}
         for state in archived

@@ -93,7 +93,7 @@ def may_be_archived(instant: datetime) -> bool:
     return instant < timezone.now() - LOOKED_UP_AFTER
 
 
-def months_between(first: datetime, last: datetime) -> list[MonthState]:
+def month_states(first: datetime, last: datetime) -> list[MonthState]:
     """Return the months that are or were archived and hold any instant from `first` to `last`.
 
     At most one query, of a table with a row for each such month. It bypasses Django's query log: whether a test's
@@ -112,7 +112,7 @@ def months_between(first: datetime, last: datetime) -> list[MonthState]:
 def lock_table(mode: str) -> None:
     """Keep months from being archived until the transaction ends, by a lock on the table of readings.
 
-    It bypasses Django's query log like `months_between`, before which it is taken.
+    It bypasses Django's query log like `month_states`, before which it is taken.
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
