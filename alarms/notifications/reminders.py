@@ -82,11 +82,10 @@ def _catch_up(state: _NotificationState, table: RoutingTable) -> int:
 
 
 def _due_messages(state: _NotificationState, table: RoutingTable) -> Iterable[Message]:
-    routes = table.routes_for(state.alarm)
-    for channel, route in _most_frequent(routes).items():
+    for channel, route in _most_frequent(table.routes_for(state.alarm)).items():
         yield from _reminders(state, channel, route, table.at)
-    for route in routes:
-        yield from _escalations(state, route, table.at)
+    for route in table.matching_routes(state.alarm):
+        yield from _escalations(state, route, table)
 
 
 def _most_frequent(routes: Iterable[Route]) -> dict[Channel, Route]:
@@ -107,15 +106,18 @@ def _reminders(state: _NotificationState, channel: Channel, route: Route, now: d
         yield build_message(channel, Reason.REMINDER, state.start, at=now, route=route, sequence=number)
 
 
-def _escalations(state: _NotificationState, route: Route, now: datetime) -> Iterable[Message]:
+def _escalations(state: _NotificationState, route: Route, table: RoutingTable) -> Iterable[Message]:
     # A rule that only escalates counts from the start of the alarm, any other from its first notification.
     since = state.first_notified_at(route) if route.channels else state.start.happened_at
-    if since is None or not is_escalation_due(route.rule.escalate_minutes, since, now):
+    if since is None or not is_escalation_due(route.rule.escalate_minutes, since, table.at):
+        return
+    # The wait that began within the rule's hours goes on after them: nobody may be there any more.
+    if not any(table.is_within_hours(route, state.alarm, instant) for instant in (since, table.at)):
         return
     existing = {message.channel_id for message in state.messages if message.reason == Reason.ESCALATED}
     for channel in route.escalation_channels:
         if channel.pk not in existing:
-            yield build_message(channel, Reason.ESCALATED, state.start, at=now, route=route)
+            yield build_message(channel, Reason.ESCALATED, state.start, at=table.at, route=route)
             existing.add(channel.pk)
 
 

@@ -108,14 +108,18 @@ class RoutingTable:
         return cls(at, routes, windows)
 
     def routes_for(self, alarm: Alarm) -> Sequence[Route]:
-        """Return the routes of `alarm` at this instant; none during maintenance."""
+        """Return the routes of `alarm` whose hours it is now; none during maintenance."""
+        return [route for route in self.matching_routes(alarm) if self.is_within_hours(route, alarm, self.at)]
+
+    def matching_routes(self, alarm: Alarm) -> Sequence[Route]:
+        """Return the routes of `alarm`, whatever their hours; none during maintenance."""
         if self.is_muted(alarm):
             return ()
-        return [
-            route
-            for route in self.routes.get(alarm.customer_id, ())
-            if route.matches(alarm) and route.hours.contains(self.at, self._zone_of(alarm))
-        ]
+        return [route for route in self.routes.get(alarm.customer_id, ()) if route.matches(alarm)]
+
+    def is_within_hours(self, route: Route, alarm: Alarm, instant: datetime) -> bool:
+        """Return whether `instant` lies within the route's hours where the alarm is."""
+        return route.hours.contains(instant, self._zone_of(alarm))
 
     def is_muted(self, alarm: Alarm) -> bool:
         """Return whether a maintenance window covers the alarm's unit, facility or customer."""

@@ -13,9 +13,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from alarms.lifecycle import actions
 from alarms.lifecycle.transitions import record_event
-from alarms.models import Alarm, AlarmEvent, Channel, Message
+from alarms.models import Alarm, AlarmEvent, Channel, Message, Rule
 from alarms.notifications.reminders import create_due_messages, is_escalation_due, reminders_due
-from customers.models import Customer, StorageUnit
+from customers.models import Customer, Facility, StorageUnit
 from tests.alarm_factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, open_alarm
 from tests.factories import StorageUnitFactory
 
@@ -145,6 +145,49 @@ def test_an_alarm_opened_outside_a_rules_hours_notifies_when_they_begin(unit: St
     assert create_due_messages(opens - 2 * MINUTE) == 0
     assert create_due_messages(opens + MINUTE) == 1
     assert create_due_messages(opens + 2 * MINUTE) == 0
+
+
+def office_hours(unit: StorageUnit, **kwargs: Any) -> Rule:
+    """Return a rule from 08:00 to 17:00 that escalates after half an hour."""
+    Facility.objects.update(time_zone="UTC")
+    customer = unit.facility.customer
+    boss = ChannelFactory(customer=customer)
+    hours = {"from_time": "08:00", "until_time": "17:00"}
+    return RuleFactory(customer=customer, escalate_minutes=30, escalation_channels=[boss], **hours, **kwargs)
+
+
+def at(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2026-11-25T{clock}Z")
+
+
+@pytest.mark.parametrize("channels", [None, []], ids=["notifies", "only escalates"])
+def test_an_alarm_that_began_within_a_rules_hours_is_escalated_after_them(unit: StorageUnit, channels: Any) -> None:
+    open_alarm(at("16:59"), storage_unit=unit)
+    office_hours(unit, repeat_minutes=5, channels=channels)
+    create_due_messages(at("16:59"))
+    assert create_due_messages(at("17:28")) == 0
+    assert create_due_messages(at("17:29")) == 1
+    assert create_due_messages(at("17:35")) == 0
+    assert reasons()[-1] == "escalated"
+
+
+@pytest.mark.parametrize("channels", [None, []], ids=["notifies", "only escalates"])
+def test_an_alarm_that_began_outside_a_rules_hours_is_escalated_within_them(unit: StorageUnit, channels: Any) -> None:
+    open_alarm(at("05:00"), storage_unit=unit)
+    office_hours(unit, channels=channels)
+    assert create_due_messages(at("07:59")) == 0
+    create_due_messages(at("08:00"))
+    create_due_messages(at("08:30"))
+    assert reasons()[-1] == "escalated"
+
+
+def test_no_alarm_is_escalated_during_maintenance(unit: StorageUnit, customer: Customer) -> None:
+    RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[ChannelFactory(customer=customer)])
+    open_alarm(storage_unit=unit)
+    window = MaintenanceWindowFactory(customer=customer, ends_at=timezone.now() + 60 * MINUTE)
+    assert create_due_messages(timezone.now() + 30 * MINUTE) == 0
+    assert create_due_messages(window.ends_at) == 1
+    assert reasons() == ["opened", "escalated"]
 
 
 def test_an_alarm_closed_meanwhile_notifies_nobody(unit: StorageUnit, customer: Customer) -> None:
