@@ -190,6 +190,33 @@ def test_no_alarm_is_escalated_during_maintenance(unit: StorageUnit, customer: C
     assert reasons() == ["opened", "escalated"]
 
 
+def test_a_rule_that_repeats_less_often_from_now_on_goes_on_repeating(unit: StorageUnit, customer: Customer) -> None:
+    RuleFactory(customer=customer, repeat_minutes=5)
+    open_alarm(storage_unit=unit)
+    start = timezone.now()
+    assert create_due_messages(start + 120 * MINUTE) == 1
+    Rule.objects.update(repeat_minutes=60)
+    assert create_due_messages(start + 179 * MINUTE) == 0
+    assert create_due_messages(start + 180 * MINUTE) == 1
+    assert create_due_messages(start + 239 * MINUTE) == 0
+    assert create_due_messages(start + 240 * MINUTE) == 1
+    assert list(Message.objects.order_by("pk").values_list("sequence", flat=True)) == [0, 24, 25, 26]
+
+
+def test_a_channel_is_not_reminded_at_once_when_another_of_its_rules_applies(
+    unit: StorageUnit, customer: Customer
+) -> None:
+    channel = ChannelFactory(customer=customer)
+    often = RuleFactory(customer=customer, channels=[channel], repeat_minutes=10)
+    RuleFactory(customer=customer, channels=[channel], repeat_minutes=60)
+    open_alarm(storage_unit=unit)
+    start = timezone.now()
+    assert create_due_messages(start + 91 * MINUTE) == 1
+    Rule.objects.filter(pk=often.pk).update(is_enabled=False)
+    assert create_due_messages(start + 92 * MINUTE) == 0
+    assert create_due_messages(start + 120 * MINUTE) == 1
+
+
 def test_an_alarm_closed_meanwhile_notifies_nobody(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     MaintenanceWindowFactory(customer=customer)
