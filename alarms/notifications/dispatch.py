@@ -16,6 +16,7 @@ from alarms.models import Alarm, AlarmEvent, Channel, Message
 from alarms.notifications.flapping import describe_end, group_if_flapping
 from alarms.notifications.messages import alarm_content
 from alarms.notifications.routing import Route, RoutingTable
+from alarms.thresholds import Severity
 from core.db import clock
 
 logger = structlog.get_logger(__name__)
@@ -106,24 +107,32 @@ def _notify_resolved(event: AlarmEvent) -> None:
     if event.kind == Kind.CLOSED and alarm.is_withdrawn:
         return  # The withdrawal has been sent already.
     now = timezone.now()
-    notified = _notified_channel_ids(alarm, describe_end(alarm, now))
-    if not notified:
+    notified_at = _notified_channels(alarm, describe_end(alarm, now))
+    if not notified_at:
         return
-    # Of several routes to a channel the first one wins.
+    table = RoutingTable.load([alarm.customer_id], now)
+    # Of several routes to a channel the first one wins. A critical alarm may have been a warning that was notified.
     routes = {
         channel: route
-        for route in reversed(RoutingTable.load([alarm.customer_id], now).routes_for(alarm))
+        for route in reversed(table.matching_routes(alarm, [alarm.severity, Severity.WARNING]))
         for channel in (*route.channels, *route.escalation_channels)
-        if route.rule.tells_when_closed and channel.pk in notified
+        if route.rule.tells_when_closed
+        and channel.pk in notified_at
+        and _may_notify_of_end(table, route, alarm, notified_at[channel.pk])
     }
     save_messages(build_message(channel, event.kind, event, at=now, route=route) for channel, route in routes.items())
 
 
-def _notified_channel_ids(alarm: Alarm, unsent_counter_ids: Sequence[int]) -> set[int]:
-    """Return the channels with a message of this alarm, alone or in a digest.
+def _may_notify_of_end(table: RoutingTable, route: Route, alarm: Alarm, notified_at: datetime) -> bool:
+    """Return whether it is within the rule's hours, or the channel has been notified after them, by an escalation."""
+    return table.is_within_hours(route, alarm, table.at) or not table.is_within_hours(route, alarm, notified_at)
+
+
+def _notified_channels(alarm: Alarm, unsent_counter_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return the channels with a message of this alarm, alone or in a digest, and when they got the last one.
 
     A count of flapping names its last alarm, and how that ended if it is not sent yet.
     """
     messages = Message.objects.filter(alarm=alarm).exclude(pk__in=unsent_counter_ids)
     own = messages.exclude(folded_into__reason=Message.Reason.FLAPPING)
-    return set(own.values_list("channel_id", flat=True))
+    return dict(own.order_by("created_at").values_list("channel_id", "created_at"))

@@ -99,10 +99,15 @@ def _most_frequent(routes: Iterable[Route]) -> dict[Channel, Route]:
 
 
 def _reminders(state: _NotificationState, channel: Channel, route: Route, now: datetime) -> Iterable[Message]:
-    number = reminders_due(route.rule.repeat_minutes, state.first_notified_at(route), now)
-    key = (route.rule.pk, channel.pk)
-    own = (message.sequence for message in state.messages if (message.rule_id, message.channel_id) == key)
-    if number > max(own, default=0):
+    notified_at, every_minutes = state.first_notified_at(route), route.rule.repeat_minutes
+    number = reminders_due(every_minutes, notified_at, now)
+    if not (notified_at and every_minutes and number):
+        return
+    # The rule's interval may have changed, or another rule of the channel have applied: its earlier reminders count.
+    earlier = [each for each in state.messages if each.reason == Reason.REMINDER and each.channel_id == channel.pk]
+    due_at = notified_at + number * timedelta(minutes=every_minutes)
+    if all(reminder.created_at < due_at for reminder in earlier):
+        number = max([number, *(reminder.sequence + 1 for reminder in earlier)])
         yield build_message(channel, Reason.REMINDER, state.start, at=now, route=route, sequence=number)
 
 

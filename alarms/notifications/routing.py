@@ -64,11 +64,11 @@ class Route:
             tuple(channel for channel in rule.escalation_channels.all() if channel.is_enabled),
         )
 
-    def matches(self, alarm: Alarm) -> bool:
-        """Return whether the rule covers this alarm, regardless of the hour. A drill matches every rule."""
+    def matches(self, alarm: Alarm, severity: str) -> bool:
+        """Return whether the rule covers this alarm, of this severity, at any hour. A drill matches every rule."""
         if alarm.is_drill:
             return True
-        is_selected = self._selects(alarm.kind, alarm.severity)
+        is_selected = self._selects(alarm.kind, severity)
         if alarm.kind == Alarm.Kind.SOURCE_DOWN:
             # It inhibits the alarms of its units without data, so the rules for those apply as well.
             is_selected |= self._selects(Alarm.Kind.NO_DATA, Severity.WARNING)
@@ -111,11 +111,15 @@ class RoutingTable:
         """Return the routes of `alarm` whose hours it is now; none during maintenance."""
         return [route for route in self.matching_routes(alarm) if self.is_within_hours(route, alarm, self.at)]
 
-    def matching_routes(self, alarm: Alarm) -> Sequence[Route]:
-        """Return the routes of `alarm`, whatever their hours; none during maintenance."""
+    def matching_routes(self, alarm: Alarm, severities: Collection[str] = ()) -> Sequence[Route]:
+        """Return the routes of `alarm`, of any of these severities or by default its own, whatever their hours.
+
+        None during maintenance.
+        """
         if self.is_muted(alarm):
             return ()
-        return [route for route in self.routes.get(alarm.customer_id, ()) if route.matches(alarm)]
+        routes = self.routes.get(alarm.customer_id, ())
+        return [each for each in routes if any(each.matches(alarm, one) for one in severities or [alarm.severity])]
 
     def is_within_hours(self, route: Route, alarm: Alarm, instant: datetime) -> bool:
         """Return whether `instant` lies within the route's hours where the alarm is."""

@@ -12,6 +12,7 @@ from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Message
 from alarms.notifications import channel_admin
 from alarms.notifications.outbox import claim_due
+from alarms.notifications.reminders import create_due_messages
 from customers.models import Customer, StorageUnit
 from tests.alarm_factories import (
     AlarmFactory,
@@ -247,6 +248,35 @@ def test_closing_notifies_only_channels_that_received_the_alarm(unit: StorageUni
     RuleFactory(customer=customer)
     happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
     assert notified() == []
+
+
+def test_closing_notifies_channels_of_rules_for_warnings_also_if_the_alarm_has_become_critical(
+    unit: StorageUnit, customer: Customer
+) -> None:
+    RuleFactory(customer=customer, severities=["warning"])
+    alarm = open_alarm(storage_unit=unit, severity="warning")
+    happen(alarm, Kind.WORSENED, severity="critical")
+    happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
+    assert notified() == ["opened", "closed"]
+
+
+def test_closing_notifies_whom_an_escalation_reached_after_the_hours(
+    unit: StorageUnit, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shift, boss = ChannelFactory.create_batch(2, customer=customer)
+    hours = {"from_time": time(8), "until_time": time(17)}
+    RuleFactory(customer=customer, channels=[shift], escalate_minutes=60, escalation_channels=[boss], **hours)
+    unit.facility.time_zone = _zone_where_it_is(15)
+    unit.facility.save()
+    alarm = open_alarm(storage_unit=unit)
+    later = timezone.now() + timedelta(hours=3)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+
+    create_due_messages(later)
+    happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=later)
+
+    assert notified(channel=shift) == ["opened"]
+    assert notified(channel=boss) == ["escalated", "closed"]
 
 
 def test_a_withdrawn_alarm_sends_one_withdrawal_and_no_closing(unit: StorageUnit, customer: Customer) -> None:
