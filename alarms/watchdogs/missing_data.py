@@ -3,7 +3,8 @@
 A unit has no data once its newest reading is older than its staleness limit plus the usual time between deliveries: the
 shortest interval of the sources that are polled for the unit, or the customer's where nothing is polled. Where the
 customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit with only retired
-sensors has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored.
+sensors has no alarm. Nor has one that only ever had old readings, as from an imported file: it was never monitored. Nor
+has one of which no reading is left, because the import that stored them was undone.
 Where a sensor's clock was measured, the unit is monitored. If its newest reading arrived late nevertheless, because the
 clock is behind or after an outage, it has no data once nothing more has arrived for that time. The reading's time is
 corrected by how far its sensor's clock is behind.
@@ -72,7 +73,10 @@ SELECT alarm.id, {LAST_AT}
 {_FROM}
 JOIN alarm ON alarm.storage_unit_id = storage_unit.id AND kind = 'no_data' AND state <> 'closed'
 WHERE {LAST_AT} + {OVERDUE_AFTER} >= %(now)s OR NOT customer.is_active OR NOT {IS_IN_SERVICE}
-"""
+UNION ALL
+SELECT alarm.id, %(now)s FROM alarm LEFT JOIN latest_reading AS latest USING (storage_unit_id)
+WHERE kind = 'no_data' AND state <> 'closed' AND latest.storage_unit_id IS NULL
+"""  # noqa: S608  constants only
 # The source is back, and the unit has had enough time to deliver again.
 NO_LONGER_INHIBITED = f"""
 SELECT alarm.id
