@@ -52,7 +52,7 @@ class Evaluation:
         if not new_spans:
             return
         snapshots, prefiltered = _prefilter(columns, new_spans)
-        candidate_ids = candidates(snapshots, new_spans, prefiltered)
+        candidate_ids = candidates(snapshots, prefiltered)
         faulty_ids = prefiltered.without_measurement | {each.unit_id for each in snapshots if each.has_fault}
         with_mkt = [each.unit_id for each in snapshots if each.has_mkt_limit or each.valid_from is None]
         for spans, unit_ids in ((self._temperatures, candidate_ids), (self._faults, faulty_ids), (self._mkt, with_mkt)):

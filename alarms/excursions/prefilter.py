@@ -118,9 +118,7 @@ def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
     return [UnitSnapshot._make(row) for row in SNAPSHOTS.rows(parameters_of("span", spans))]
 
 
-def candidates(
-    snapshots: list[UnitSnapshot], new_spans: Mapping[int, NewSpan], prefiltered: PrefilterResult
-) -> list[int]:
+def candidates(snapshots: list[UnitSnapshot], prefiltered: PrefilterResult) -> list[int]:
     """Return the ids of the units whose excursions the new readings may change."""
     return [
         each.unit_id
