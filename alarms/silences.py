@@ -51,6 +51,12 @@ def silence_of(windows: Sequence[MaintenanceWindow], unit: StorageUnit) -> Silen
     return Silence(last.ends_at, last.created_by.get_username() if last.created_by else "")
 
 
+def silence_text(scope: Scope, unit: StorageUnit, now: datetime) -> str:
+    """Return until when and by whom the unit is silenced, "" if it is not. One query."""
+    silence = silence_of(windows_in_effect(scope, now), unit)
+    return silence.text(now, unit.facility.zone) if silence else ""
+
+
 # Compiled once: every refresh of the overview asks, and mostly there is none. Windows have no units in their scope.
 _ANY_IN_EFFECT = CompiledQuery(
     lambda scope: (

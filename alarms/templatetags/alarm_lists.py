@@ -6,6 +6,7 @@ from django import template
 from django.template import Context
 from django.utils import timezone
 
+from alarms import silences
 from alarms.models import EvaluationFailure
 from alarms.presenters import AlarmPresenter, present_alarms, with_units
 from alarms.selectors import (
@@ -17,7 +18,6 @@ from alarms.selectors import (
     visible_alarms,
 )
 from alarms.setup_notices import SetupNotice, setup_notices
-from alarms.silences import silence_of, windows_in_effect
 from core.scope import Scope
 from customers.access import actions
 from customers.access.page_principal import page_principal
@@ -57,9 +57,7 @@ def failed_evaluations(context: Context, unit: StorageUnit) -> list[EvaluationFa
 @register.simple_tag(takes_context=True)
 def silence_text(context: Context, unit: StorageUnit) -> str:
     """Return until when and by whom the unit is silenced, "" if it is not. One query."""
-    now = timezone.now()
-    silence = silence_of(windows_in_effect(_scope(context), now), unit)
-    return silence.text(now, unit.facility.zone) if silence else ""
+    return silences.silence_text(_scope(context), unit, timezone.now())
 
 
 @register.simple_tag(takes_context=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 from django import forms
@@ -29,7 +28,7 @@ from alarms.selectors import (
     order_by_urgency,
     visible_alarms,
 )
-from alarms.silences import silence_of, windows_in_effect
+from alarms.silences import silence_text
 from alarms.thresholds import Severity
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm, SignedForm
 from alarms.web.signing import passkey_options, present_signatures, signed
@@ -41,7 +40,7 @@ from customers.access.passkey_confirmation import has_passkey
 from customers.access.principal import Principal
 from customers.access.reauthentication import NotConfirmed
 from customers.access.submissions import claim_form
-from customers.models import Customer, StorageUnit
+from customers.models import Customer
 from customers.trail.selectors import history_of
 from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
 from customers.web.trail import history_page
@@ -302,19 +301,13 @@ def _render_alarm(
         "excursion": excursion_details(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
         "signatures": present_signatures(alarm),
-        "silence": _silence_text(scope, unit, presenter.now) if unit and alarm.is_live else "",
+        "silence": silence_text(scope, unit, presenter.now) if unit and alarm.is_live else "",
         "inhibited": present_alarms(inhibited[:MAX_INHIBITED], presenter.now),
         "forms": _forms(alarm, principal, may_operate) | (submitted or {}),
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,
     }
     return render(request, requested_template(request, ALARM_PARTS, "alarms/alarm.html"), context)
-
-
-def _silence_text(scope: Scope, unit: StorageUnit, now: datetime) -> str:
-    """Return until when and by whom the unit is silenced, "" if it is not."""
-    silence = silence_of(windows_in_effect(scope, now), unit)
-    return silence.text(now, unit.facility.zone) if silence else ""
 
 
 def _limit_version(alarm: Alarm) -> LimitVersion | None:
