@@ -286,15 +286,18 @@ class Detector:
     ) -> Detector:
         """Return the detector whose state `dump_state` returned."""
         state = msgspec.convert(saved, _State, str_keys=True)
-        detector = cls(versions, retired or {}, current=state.current, sensors=state.sensors, at=state.at)
-        detector.temperature, detector.critical_since, detector.after_end = (
-            state.standing,
-            state.critical_since,
-            state.after_end,
+        return cls(
+            versions,
+            retired or {},
+            current=state.current,
+            sensors=state.sensors,
+            at=state.at,
+            temperature=state.standing,
+            critical_since=state.critical_since,
+            after_end=state.after_end,
+            # States saved before this was kept have none.
+            measured_c=state.measured_c or {sensor_id: c for sensor_id, (_, c) in state.sensors.items()},
         )
-        # States saved before this was kept have none.
-        detector.measured_c = state.measured_c or {sensor_id: c for sensor_id, (_, c) in state.sensors.items()}
-        return detector
 
 
 @dataclass(slots=True)
