@@ -82,8 +82,8 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
     alarm_filter = _alarm_filter(filters, facility)
     listed = list_page(request, _alarm_rows(scope, alarm_filter, filters["state"]), ALARMS_PER_PAGE)
     is_first_active_page = not filters["state"] and listed.page.number == 1
-    recently_closed = _recently_closed(scope, alarm_filter) if is_first_active_page else ()
-    pending = _pending(scope, alarm_filter) if is_first_active_page else ()
+    recently_closed = _newest(scope, alarm_filter, "closed", MAX_RECENTLY_CLOSED) if is_first_active_page else ()
+    pending = _newest(scope, alarm_filter, "pending", MAX_PENDING) if is_first_active_page else ()
     context = {
         "list": listed,
         "rows": present_alarms(listed.rows, now),
@@ -188,14 +188,9 @@ def _alarm_rows(scope: Scope, alarm_filter: AlarmFilter, state: str) -> QuerySet
     return order_by_urgency(alarms.filter(suppressed_by=None)) if not state else alarms
 
 
-def _pending(scope: Scope, alarm_filter: AlarmFilter) -> QuerySet[Alarm]:
-    pending: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter._replace(states=STATES["pending"])))
-    return pending[:MAX_PENDING]
-
-
-def _recently_closed(scope: Scope, alarm_filter: AlarmFilter) -> QuerySet[Alarm]:
-    closed: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter._replace(states=STATES["closed"])))
-    return closed[:MAX_RECENTLY_CLOSED]
+def _newest(scope: Scope, alarm_filter: AlarmFilter, state: str, most: int) -> QuerySet[Alarm]:
+    alarms: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter._replace(states=STATES[state])))
+    return alarms[:most]
 
 
 def _alarm_filter(filters: dict[str, str], facility: FacilityName | None) -> AlarmFilter:
