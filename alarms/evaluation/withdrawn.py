@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.utils import timezone
@@ -45,8 +45,8 @@ def evaluate_withdrawn(unit: StorageUnit, span: NewSpan, *, now: datetime | None
             customer_id=unit.facility.customer_id,
             kind=kind,
             found=[],
-            stored=stored_since(unit.pk, kind, datetime.min.replace(tzinfo=now.tzinfo)),
-            live_within=now - now,
+            stored=stored_since(unit.pk, kind, EVER),
+            live_within=timedelta(),
         )
         for kind in Excursion.Kind
     ]

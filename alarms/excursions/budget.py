@@ -1,4 +1,4 @@
-"""Budgets: the total time for which the temperature may be outside within a window of time. Pure functions.
+"""Budgets: the total time for which the temperature may be outside within a window of time.
 
 Besides the budget of all time outside, each side can have one of its own, optionally with a temperature of its own: of
 the time outside, only that beyond it counts, by the limits in force at each moment.
@@ -26,7 +26,10 @@ from alarms.models import Excursion
 from alarms.thresholds import Severity, Side
 from readings.models import HourlyRollup, LatestReading
 from readings.storage.reading_batch import instant_of, microseconds_of
+from readings.time_ranges import HOUR
 
+SECOND_US = 1_000_000
+TICK = datetime.resolution
 Pieces = Sequence[tuple[int, int]]
 
 
@@ -101,11 +104,6 @@ class _UsedBefore:
             return 0
         begin, end = self._pieces[position - 1]
         return self._before[position - 1] + min(end, instant) - begin
-
-
-SECOND_US = 1_000_000
-HOUR = timedelta(hours=1)
-TICK = datetime.resolution
 
 
 class CountedBudget(NamedTuple):
