@@ -25,7 +25,12 @@ START = datetime(2026, 3, 2, 7, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 ACTIONABLE = ("opened", "worsened", "reopened", "released")
 STARTING = ("opened", "reopened", "released")
+SEVERITIES = ("warning", "critical")
 numbers = st.integers(0, 1)
+
+
+def _is_within_hours(each: Rule, instant: datetime) -> bool:
+    return each.from_time is None or each.until_time is None or each.from_time <= instant.time() < each.until_time
 
 
 class Notifications(DatabaseMachine):
@@ -59,7 +64,7 @@ class Notifications(DatabaseMachine):
         self.pass_time(minutes * MINUTE)
         self._tick()
 
-    @rule(unit=numbers, severity=st.sampled_from(["warning", "critical"]))
+    @rule(unit=numbers, severity=st.sampled_from(SEVERITIES))
     def open_alarm(self, unit: int, severity: str) -> None:
         # Excursions of a unit begin at different instants.
         at = self.now + Alarm.objects.count() * timedelta(microseconds=1)
@@ -131,18 +136,19 @@ class Notifications(DatabaseMachine):
                 if is_open or "acknowledged" not in kinds[newest:]:
                     for channel in each.channels.filter(is_enabled=True):
                         assert Message.objects.filter(event=events[newest], channel=channel, sequence=0).exists()
-                if is_open:
-                    self._check_what_is_due(each, events[start], events[newest])
+            for each in self._matching_rules(alarm) if is_open else ():
+                self._check_what_is_due(each, events[start], events[newest])
 
     def _rules_for(self, alarm: Alarm) -> Iterator[Rule]:
+        return (each for each in self._matching_rules(alarm) if _is_within_hours(each, self.now))
+
+    def _matching_rules(self, alarm: Alarm) -> Iterator[Rule]:
         windows = MaintenanceWindow.objects.filter(starts_at__lte=self.now, ends_at__gt=self.now)
         if any(window.storage_unit_id in (None, alarm.storage_unit_id) for window in windows):
             return
-        for each in Rule.objects.filter(is_enabled=True):
-            is_critical_only = bool(each.severities)
-            is_morning = "07:20" <= f"{self.now:%H:%M}" < "11:00"
-            if not is_critical_only or (alarm.severity == "critical" and is_morning):
-                yield each
+        yield from (
+            each for each in Rule.objects.filter(is_enabled=True) if alarm.severity in (each.severities or SEVERITIES)
+        )
 
     def _check_what_is_due(self, each: Rule, start: AlarmEvent, newest: AlarmEvent) -> None:
         channels = list(each.channels.filter(is_enabled=True))
@@ -150,6 +156,8 @@ class Notifications(DatabaseMachine):
         if told is None:
             return
         waited = self.now - told.created_at
+        if not any(_is_within_hours(each, instant) for instant in (told.created_at, self.now)):
+            return
         if each.repeat_minutes and waited >= each.repeat_minutes * MINUTE:
             number = waited // (each.repeat_minutes * MINUTE)
             for channel in channels:
