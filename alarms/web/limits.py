@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -82,14 +81,9 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
     """Return what the entered limits would change if they were backdated."""
     applies_from = form.instance.applies_from or timezone.now()
     replay = preview_backdated(unit, limits_of(form.instance), applies_from, timezone.now())
-    parts = [
-        ("Additional excursions", [_row(each, unit) for each in replay.added]),
-        ("Removed excursions", [_row(each, unit) for each in replay.removed]),
-        ("Excursions in both", [_row(before, unit, after) for before, after in replay.unchanged]),
-    ]
     return {
         "previewed": form.digest,
-        "parts": parts,
+        "parts": _parts(replay, unit, "Additional excursions", "Removed excursions", "Excursions in both"),
         "preview_since": replay.since,
         "applies_from": applies_from,
         # Of a local time that occurs twice; Django's date formats leave it out there.
@@ -204,26 +198,26 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     context = settings_context(principal, customer, "units", actions.CHANGE_LIMITS) | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
-            context |= _replay_context(replay_limits(unit, form.changes, timezone.now()), unit)
+            replay = replay_limits(unit, form.changes, timezone.now())
+            parts = _parts(replay, unit, "Additional alarms", "Prevented alarms", "Unchanged alarms")
+            context |= {"replay": replay, "parts": parts}
         except LimitOrderError as error:
             form.add_error(None, str(error))
     return render(request, "settings/limit_replay.html", context)
 
 
-def _replay_context(result: Replay, unit: StorageUnit) -> dict[str, object]:
-    parts = [
-        ("Additional alarms", [_row(alarm, unit) for alarm in result.added]),
-        ("Prevented alarms", [_row(alarm, unit) for alarm in result.removed]),
-        ("Unchanged alarms", [_row(before, unit, after) for before, after in result.unchanged]),
-    ]
-    return {"replay": result, "parts": parts}
+def _parts(replay: Replay, unit: StorageUnit, *titles: str) -> list[tuple[str, list[dict[str, object]]]]:
+    """Return what the limits add, remove and leave, each with its title."""
+    added = [_row(each, unit) for each in replay.added]
+    removed = [_row(each, unit) for each in replay.removed]
+    unchanged = [_row(before, unit, after) for before, after in replay.unchanged]
+    return list(zip(titles, (added, removed, unchanged), strict=True))
 
 
 def _row(alarm: ReplayedAlarm, unit: StorageUnit, after: ReplayedAlarm | None = None) -> dict[str, object]:
-    duration: timedelta | None = None if alarm.ended_at is None else alarm.ended_at - alarm.started_at
     return {
         "alarm": alarm,
         "after": after,
         "peak": temperature_text(alarm.peak_c, unit.temperature_unit),
-        "duration": "Ongoing" if duration is None else duration_text(duration),
+        "duration": "Ongoing" if alarm.ended_at is None else duration_text(alarm.ended_at - alarm.started_at),
     }
