@@ -181,13 +181,12 @@ def lock_unit(unit_id: int) -> StorageUnit:
 
 def limit_values(choice: UnitLimits) -> dict[str, object]:
     """Return the chosen limits: the profile's or, without one, the unit's own."""
-    source: ChosenLimits = choice.profile or choice
-    return {name: getattr(source, name) for name in VALUE_NAMES}
+    return own_values(choice.profile or choice)
 
 
-def profile_values(profile: LimitProfile) -> dict[str, object]:
-    """Return the limits of a profile by name."""
-    return {name: getattr(profile, name) for name in VALUE_NAMES}
+def own_values(limits: ChosenLimits) -> dict[str, object]:
+    """Return the limits of a profile, or those that a choice has itself, by name."""
+    return {name: getattr(limits, name) for name in VALUE_NAMES}
 
 
 def detach_from_profile(choice: UnitLimits) -> None:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.utils import timezone
 
+from alarms.limits.profiles import DEFAULT
 from alarms.models import LimitProfile, LimitVersion, Reevaluation, UnitLimits
 from alarms.models.limits import TEMPERATURE_FIELDS, ChosenLimits, LimitValues
 from alarms.thresholds import Limits, SensorPolicy
@@ -58,11 +59,7 @@ class ResolvedLimits:
 
     def is_in_force_by(self, version: LimitVersion) -> bool:
         """Return whether `version` says the same."""
-        return (version.limits, version.profile_name, version.is_provisional) == (
-            self.limits,
-            self.profile_name,
-            self.is_provisional,
-        )
+        return self == ResolvedLimits(version.limits, version.profile_name, version.is_provisional)
 
 
 def resolve_limits(
@@ -198,9 +195,8 @@ def limits_of(choice: UnitLimits) -> Limits:
 
 def default_profile() -> LimitProfile:
     """Return the profile of units without one; if none is marked, the configured deviation after 30 minutes."""
-    return LimitProfile.objects.filter(is_default=True).first() or LimitProfile(
-        name="around the set temperature", is_around_set_temperature=True
-    )
+    default = LimitProfile.objects.filter(is_default=True).first()
+    return default or LimitProfile(name=DEFAULT, is_around_set_temperature=True)
 
 
 def latest_versions(unit_ids: Sequence[int]) -> dict[int, LimitVersion]:

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, preview_backdated, replay_limits
-from alarms.limits.profiles import limits_choice, lock_unit, profile_values
+from alarms.limits.profiles import limits_choice, lock_unit, own_values
 from alarms.limits.versions import default_profile, latest_versions, limits_of, update_versions
 from alarms.models import CustomerLimits, LimitProfile, LimitVersion, MaintenanceWindow, Reevaluation, UnitLimits
 from alarms.models.limit_locks import lock_limits_of_customer
@@ -69,7 +69,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         "versions": [(version, limit_details(version, unit.temperature_unit)) for version in versions.rows],
         "sensors": unit.sensors.order_by("sensor_code"),
         "named_policy": SensorPolicy.NAMED.value,
-        "profile_values": {each.pk: profile_values(each) for each in LimitProfile.objects.all()},
+        "profile_values": {each.pk: own_values(each) for each in LimitProfile.objects.all()},
         "is_chosen": UnitLimits.objects.filter(pk=unit.pk).exists(),
         "is_evaluated_again": Reevaluation.objects.filter(pk=unit.pk).exists(),
         **preview,
