@@ -96,7 +96,7 @@ class AlarmPresenter:
 
     @property
     def _look(self) -> tuple[str, str]:
-        return _LOOKS.get(self.alarm.severity, _PAST) if self.alarm.is_live else _PAST
+        return _LOOKS[self.alarm.severity] if self.alarm.is_live else _PAST
 
 
 def present_alarms(alarms: Iterable[Alarm], now: datetime | None = None) -> list[AlarmPresenter]:

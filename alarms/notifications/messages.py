@@ -19,7 +19,7 @@ SUBJECT_MAX_LENGTH = 300
 LINES_IN_A_DIGEST = 100
 Reason = Message.Reason
 
-# What precedes the headline in a subject.
+# What follows the severity in a subject, before the headline.
 _PREFIXES = {
     Reason.OPENED: "",
     Reason.WORSENED: "worsened: ",
@@ -56,8 +56,9 @@ class MessageContent:
 
 def alarm_content(alarm: Alarm, reason: str, at: datetime, *, count: int = 0) -> MessageContent:
     """Describe `alarm`. `count` is the number of alarms for FLAPPING and the number of the reminder for REMINDER."""
+    drill = "DRILL: " if alarm.is_drill else ""
     prefix = _PREFIXES[Reason(reason)].format(count=count)
-    subject = _one_line(f"{_severity_prefix(alarm)}{prefix}{_headline(alarm)}")
+    subject = _one_line(f"{drill}{alarm.severity.capitalize()}: {prefix}{_headline(alarm)}")
     body = "\n".join([subject, "", *_details(alarm), *_closing_lines(alarm)])
     data: dict[str, object] = {"alarm": alarm_data(alarm), "is_drill": alarm.is_drill}
     if count:
@@ -125,10 +126,6 @@ def alarm_url(alarm: Alarm) -> str:
     except NoReverseMatch:
         return ""
     return f"{settings.SITE_URL.rstrip('/')}{path}" if settings.SITE_URL else ""
-
-
-def _severity_prefix(alarm: Alarm) -> str:
-    return ("DRILL: " if alarm.is_drill else "") + f"{alarm.severity.capitalize()}: "
 
 
 def _headline(alarm: Alarm) -> str:
