@@ -99,7 +99,8 @@ def correct(file_import: FileImport) -> bool:
     stored = FileImport.objects.filter(
         pk=file_import.pk, state=FileImport.State.STORED, files__state=ImportFile.State.FAILED
     )
-    if not FileImport.objects.filter(pk__in=stored.values("pk")).update(state=FileImport.State.DRAFT):
+    corrected = FileImport.objects.filter(pk__in=stored.values("pk"))
+    if not corrected.update(state=FileImport.State.DRAFT, due_at=clock.database_now()):
         return False
     check_files(files_to_preview(file_import))
     return True
@@ -124,9 +125,12 @@ def discard(file_import: FileImport, file: ImportFile | None = None) -> bool:
 
 
 def forget_drafts() -> int:
-    """Discard drafts that nobody stored within DRAFTS_KEPT; return their number."""
+    """Discard drafts that nobody stored within DRAFTS_KEPT; return their number.
+
+    An import that is corrected is a draft from then on, however long ago it was created.
+    """
     before = clock.database_now() - DRAFTS_KEPT
-    old = FileImport.objects.filter(state=FileImport.State.DRAFT, created_at__lt=before)
+    old = FileImport.objects.filter(state=FileImport.State.DRAFT, due_at__lt=before)
     return sum(discard(draft) for draft in old[:CLAIMS_PER_TICK])
 
 

@@ -33,6 +33,12 @@ def states(file_import: FileImport) -> list[tuple[str, str, str]]:
     return [(each.name, each.state, each.error_message[:24]) for each in file_import.files.order_by("pk")]
 
 
+def let_drafts_age() -> None:
+    """Let more time pass than drafts are kept."""
+    age = drafts.DRAFTS_KEPT + timedelta(minutes=1)
+    FileImport.objects.update(created_at=F("created_at") - age, due_at=F("due_at") - age)
+
+
 def test_a_draft_stores_nothing(customer: Customer) -> None:
     preview = drafts.preview_file(first_file(uploaded(customer, ROWS)))
 
@@ -135,11 +141,21 @@ def test_old_drafts_are_forgotten_but_never_what_was_stored(customer: Customer) 
     partly = store(uploaded(customer, UNKNOWN, ROWS))
     drafts.correct(partly)
     assert drafts.forget_drafts() == 0
-    FileImport.objects.update(created_at=F("created_at") - drafts.DRAFTS_KEPT - timedelta(minutes=1))
+    let_drafts_age()
 
     assert drafts.forget_drafts() == 2
 
     assert list(FileImport.objects.values_list("pk", "state")) == [(partly.pk, "stored")]
+
+
+def test_an_old_import_that_is_corrected_keeps_its_files(customer: Customer) -> None:
+    file_import = store(uploaded(customer, UNKNOWN, ROWS))
+    let_drafts_age()
+
+    drafts.correct(file_import)
+
+    assert drafts.forget_drafts() == 0
+    assert first_file(file_import).name == "fridge.csv"
 
 
 def test_the_mapping_is_remembered_for_files_with_the_same_header(customer: Customer) -> None:
