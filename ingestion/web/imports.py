@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.web.pages import list_page, redirect_whole_page
+from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
@@ -30,6 +31,7 @@ from ingestion.web.mapping_forms import MappingForm, column_choices, mapping_for
 IMPORTS_A_PAGE = 25
 MAX_UNIT_CODE = 100
 MAX_REASON = 1_000
+NO_DRAFT = "No change: it is stored already, or being stored."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -66,14 +68,18 @@ def imports_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @needs(GET=actions.IMPORT_FILES, POST=actions.IMPORT_FILES)
+@atomic_post
 def import_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show an import: a draft with its files' mappings and previews, later its result.
 
     POST changes the mapping of a file, and of those with the same columns; or stores all files that can be stored.
     """
     principal, file_import = _get_import(request, public_id)
+    file_import = locked_for(request, file_import)
     if file_import.state != FileImport.State.DRAFT:
-        refuse_unless(request.method != "POST")
+        if request.method == "POST":
+            messages.info(request, NO_DRAFT)
+            return redirect_whole_page(request, request.path)
         return _result_page(request, principal, file_import)
     file = _chosen_file(request, file_import)
     if request.method != "POST":
@@ -98,10 +104,12 @@ def change_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
     match request.POST.get("action"):
         case "discard":
             is_changed = drafts.discard(file_import)
-            messages.success(request, "Import discarded." if is_changed else "No change: it is stored already.")
+            messages.success(request, "Import discarded." if is_changed else NO_DRAFT)
         case "remove":
-            if not drafts.discard(file_import, _chosen_file(request, file_import)):
-                messages.info(request, "No change: it is stored already.")
+            # A second click must not remove another file.
+            file = drafts.files_to_preview(file_import).filter(public_id=_id_in(request.POST.get("file", ""))).first()
+            if file is None or not drafts.discard(file_import, file):
+                messages.info(request, "No change: the file is stored or removed already.")
         case _:
             if not drafts.correct(file_import):
                 messages.info(request, "No change: no file of it failed.")
@@ -150,11 +158,23 @@ def _get_import(request: HttpRequest, public_id: UUID) -> tuple[Principal, FileI
 
 
 def _chosen_file(request: HttpRequest, file_import: FileImport) -> ImportFile:
-    """Return the file that `file` names, else the first one. Raise Http404 without any."""
+    """Return the file that `file` names, else the first one. Raise Http404 without any.
+
+    Also if what is sent is for a file that was removed meanwhile: it must not change another one.
+    """
     files = drafts.files_to_preview(file_import)
-    chosen = request.POST.get("file") or request.GET.get("file", "")
-    named = next((pk for pk, public_id in files.values_list("pk", "public_id") if str(public_id) == chosen), None)
-    return get_object_or_404(files.filter(pk=named) if named else files[:1])
+    if sent := request.POST.get("file"):
+        return get_object_or_404(files, public_id=_id_in(sent))
+    named = files.filter(public_id=_id_in(request.GET.get("file", "")))
+    return get_object_or_404(named if named.exists() else files[:1])
+
+
+def _id_in(text: str) -> UUID:
+    """Return the id that was sent; one that nothing has if the text is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
 
 
 def _draft_page(request: HttpRequest, file: ImportFile, form: MappingForm | None = None) -> HttpResponse:

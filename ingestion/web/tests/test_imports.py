@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.models import Customer
@@ -117,6 +119,48 @@ def test_an_import_of_which_a_part_failed_says_so(customer: Customer) -> None:
 
     assert "Partly stored" in client.get(page).content.decode()
     assert "Partly stored" in client.get(reverse("imports")).content.decode()
+
+
+SETTINGS = {"time_zone": "UTC", "factor": "1", "offset": "0"}
+
+
+def test_a_change_waits_for_others_of_the_same_draft(customer: Customer) -> None:
+    client = signed_in(customer, "operator")
+    page = upload(client, customer)
+
+    with CaptureQueriesContext(connection) as queries:
+        client.post(page, SETTINGS)
+
+    statements = [each["sql"] for each in queries]
+    lock = next(place for place, text in enumerate(statements) if text.endswith("FOR NO KEY UPDATE"))
+    assert 'FROM "file_import"' in statements[lock]
+    assert not any("import_file" in text for text in statements[:lock])
+
+
+def test_an_import_that_is_stored_meanwhile_is_not_changed(customer: Customer) -> None:
+    client = signed_in(customer, "operator")
+    page = upload(client, customer, "time,temp\n2025-11-23 10:00,4.5\n")
+    client.post(page, SETTINGS | {"action": "store"})
+
+    answer = client.post(page, SETTINGS | {"time_zone": "Asia/Tokyo", "action": "store"}, follow=True)
+
+    assert "No change: it is stored already, or being stored." in answer.content.decode()
+    assert ImportFile.objects.get().time_zone == "UTC"
+
+
+@pytest.mark.parametrize(("page", "sent"), [("", {"unit_code": "fridge 9"}), ("/change", {"action": "remove"})])
+def test_what_is_sent_for_a_file_that_was_removed_changes_no_other(
+    customer: Customer, page: str, sent: dict[str, str]
+) -> None:
+    client = signed_in(customer, "operator")
+    path = upload(client, customer)
+    first = ImportFile.objects.get()
+    removed = ImportFileFactory(file_import=first.file_import)
+    ImportFile.objects.filter(pk=removed.pk).delete()
+
+    client.post(f"{path}{page}", SETTINGS | sent | {"file": str(removed.public_id)})
+
+    assert ImportFile.objects.get().unit_code == ""
 
 
 def test_a_viewer_may_not_import(customer: Customer) -> None:
