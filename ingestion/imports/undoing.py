@@ -40,7 +40,8 @@ def undo(file_import: FileImport, *, by: str, reason: str) -> bool:
             state=FileImport.State.UNDOING, undone_by=by, undone_at=now, undo_reason=reason, due_at=now
         ):
             return False
-        ImportFile.objects.filter(file_import=file_import).update(read_bytes=0, attempt_count=0, error_message="")
+        files = ImportFile.objects.filter(file_import=file_import, state=ImportFile.State.STORED)
+        files.update(read_bytes=0, attempt_count=0, error_message="")
     return True
 
 

@@ -12,7 +12,7 @@ from django.db.models import F
 from customers.models import Customer
 from ingestion.imports import drafts, storing, uploads
 from ingestion.imports.mappings import ColumnError, assign_columns
-from ingestion.imports.tests.imported import ROWS, UNKNOWN, first_file, map_files, store, uploaded
+from ingestion.imports.tests.imported import ROWS, UNKNOWN, first_file, map_files, store, undo, uploaded
 from ingestion.models import FileImport, ImportFile, SavedMapping
 from ingestion.parsing.head import HeadColumn
 from readings.models import Reading
@@ -113,6 +113,15 @@ def test_files_that_can_be_stored_are_stored_without_the_others(customer: Custom
     store(map_files(file_import, time_field="when", temperature_field="what"))
     assert [state for _, state, _ in states(file_import)] == ["stored", "stored"]
     assert Reading.objects.count() == 5
+
+
+def test_a_file_that_failed_says_why_also_when_the_others_are_undone(customer: Customer) -> None:
+    file_import = undo(store(uploaded(customer, UNKNOWN, ROWS)))
+
+    assert states(file_import) == [
+        ("fridge.csv", "failed", "No header line was found"),
+        ("1fridge.csv", "undone", ""),
+    ]
 
 
 def test_discarding_the_failed_files_keeps_what_was_stored(customer: Customer) -> None:
