@@ -18,6 +18,7 @@ from customers.models import Customer
 from ingestion.models import IngestionType, Source
 from ingestion.models.source import MAX_INTERVAL_SECONDS
 from ingestion.models.source_secrets import check_secrets_stay
+from ingestion.polling.files.file_poll import FILE_TYPES
 
 SOURCE_NAME = "customer's system"
 # Where the systems met in the field serve their data, for a profile that only names their address.
@@ -67,7 +68,8 @@ def _validate(source: Source) -> None:
 
 
 def _address(customer: Customer) -> tuple[str, str]:
-    return customer.request_api_url, customer.data_sharing_method
+    """Return the address with its method, which means nothing without one."""
+    return customer.request_api_url, customer.data_sharing_method if customer.api_url else ""
 
 
 def _is_polled(customer: Customer) -> bool:
@@ -79,8 +81,11 @@ def _interval(customer: Customer) -> int:
 
 
 def _polled_source(customer: Customer, former: Customer | None) -> Source | None:
-    """Return the source that the profile is about: the only polled one, or the one at the profile's address."""
-    polled = list(customer.sources.exclude(url="").select_for_update())
+    """Return the source that the profile is about: the only polled one, or the one at the profile's address.
+
+    Files are read beside the system at the address: their sources are none of it.
+    """
+    polled = list(customer.sources.exclude(url="").exclude(ingestion_type__in=FILE_TYPES).select_for_update())
     if len(polled) > 1:
         address = former.request_api_url if former and former.api_url else customer.request_api_url
         polled = [source for source in polled if address and source.request_url.startswith(address)]

@@ -129,6 +129,29 @@ def test_a_removed_address_pauses_the_source(admin: APIClient) -> None:
     assert customer.sources.get().is_paused
 
 
+def test_a_source_that_is_not_at_the_address_is_left_alone(admin: APIClient) -> None:
+    """A folder is read beside the system at the address; without an address, nothing at a source has become wrong."""
+    customer = create(admin)
+    folder = SourceFactory(customer=customer, name="folder", ingestion_type="folder", url="file:///srv/exports/*.csv")
+    before = shown(folder)
+
+    change(admin, customer, data_sharing_method="csv", data_frequency_seconds=60)
+    change(admin, customer, api_url="https://a.example.com")
+    change(admin, customer, api_url="")
+
+    assert shown(folder) == before
+    assert shown(customer.sources.exclude(pk=folder.pk).get())[2:] == ("csv", 60, True)
+
+
+def test_without_an_address_before_and_after_a_source_is_not_paused(admin: APIClient) -> None:
+    customer = create(admin)
+    source = SourceFactory(customer=customer, url="https://a.example.com/own")
+
+    change(admin, customer, data_sharing_method="csv")
+
+    assert shown(source)[::4] == ("https://a.example.com/own", False)
+
+
 def test_among_several_sources_the_one_at_the_address_is_meant(admin: APIClient) -> None:
     customer = create(admin, api_url="https://a.example.com")
     other = SourceFactory(customer=customer, url="https://other.example.com/x", interval_seconds=300)
