@@ -213,8 +213,11 @@ class SourceAdmin(VersionedAdmin[Source]):
     def save_model(self, request: HttpRequest, obj: Source, form: forms.ModelForm[Source], change: bool) -> None:
         """Save only the changed fields, because a poll may be moving the cursor at the same time."""
         if change:
-            obj.save(update_fields=[*form.changed_data, "updated_at"])
-            claims.apply_changes(obj, form.changed_data)
+            changed = set(form.changed_data) - {"is_paused"}
+            obj.save(update_fields=[*changed, "updated_at"])
+            claims.apply_changes(obj, changed)
+            if "is_paused" in form.changed_data:
+                (claims.pause if obj.is_paused else claims.resume)(Source.objects.filter(pk=obj.pk))
         else:
             obj.save()
 

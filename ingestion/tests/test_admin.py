@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -155,6 +156,20 @@ class TestSources:
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         staff.post(url, self.typed(staff.get(url), unit_field="room"))
         assert Source.objects.get().next_due_at <= timezone.now()
+
+    def test_a_source_is_paused_and_resumed_by_its_form_as_by_the_actions(self, staff: Client) -> None:
+        """A resumed source that is not due at once would be down by its last success, before it could be polled."""
+        later = timezone.now() + timedelta(hours=1)
+        source = SourceFactory(next_due_at=later, polls_begun=9, claim_id=uuid4(), lease_until=later)
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+
+        staff.post(url, self.typed(staff.get(url), is_paused="on"))
+        source.refresh_from_db()
+        assert (source.is_paused, source.claim_id) == (True, None)
+
+        staff.post(url, self.typed(staff.get(url)) | {"is_paused": ""})
+        source.refresh_from_db()
+        assert (source.is_paused, source.polls_begun, source.next_due_at < later) == (False, 0, True)
 
     def test_invalid_credentials_are_rejected(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
