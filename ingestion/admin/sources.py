@@ -64,6 +64,9 @@ class SourceForm(VersionedForm[Source]):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.had_secret = bool(self.instance.credentials_secret)
+        if self.instance.pk and "customer" in self.fields:
+            # What it has delivered, its rejected rows and conflicts included, belongs to this customer.
+            self.fields["customer"].disabled = True
 
     @property
     @override

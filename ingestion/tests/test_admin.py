@@ -171,6 +171,19 @@ class TestSources:
         source.refresh_from_db()
         assert (source.is_paused, source.polls_begun, source.next_due_at < later) == (False, 0, True)
 
+    def test_a_source_stays_its_customers(self, staff: Client) -> None:
+        """Else the other customer would see its deliveries, and could decide about its rows and conflicts."""
+        source, other = SourceFactory(), CustomerFactory()
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+        staff.post(url, self.typed(staff.get(url), customer=other.pk, name="renamed"))
+        assert Source.objects.values_list("customer", "name").get() == (source.customer_id, "renamed")
+
+    def test_a_name_that_another_source_of_the_customer_has_is_refused(self, staff: Client) -> None:
+        source = SourceFactory()
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+        response = staff.post(url, self.typed(staff.get(url), name=SourceFactory(customer=source.customer).name))
+        assert "already has a source with this name" in response.content.decode()
+
     def test_invalid_credentials_are_rejected(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
         response = staff.post(url, self.typed(staff.get(url), credentials_kind="header", credentials_name="Host"))
