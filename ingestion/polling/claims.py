@@ -50,30 +50,33 @@ def claim_now(source: Source) -> Claim:
     if claim is None:
         raise ClaimLost(f"{source} is being polled. Try again when that poll has finished.")
     Source.objects.filter(pk=source.pk).update(polls_begun=0)
-    _let_left_files_be_read(Source.objects.filter(pk=source.pk))
+    _let_files_be_read_again(Source.objects.filter(pk=source.pk))
     return claim
 
 
 def poll_now(sources: QuerySet[Source]) -> int:
     """Make these sources due at once for the next tick; return how many can be polled."""
     polled = sources.filter(is_paused=False).exclude(url="")
-    _let_left_files_be_read(polled)
+    _let_files_be_read_again(polled)
     return polled.update(next_due_at=clock.database_now(), polls_begun=0)
 
 
 def apply_changes(source: Source, changed: Collection[str]) -> None:
     """Make a changed source due at once if it fails, or if it must not wait for its next slot with the former settings.
 
-    What was changed may be what fixes a failing source, whatever it is.
+    What was changed may be what fixes a failing source, or files of it that fail, whatever it is.
     """
     if source.failures_in_a_row or not _APPLIED_AT_ONCE.isdisjoint(changed):
         poll_now(Source.objects.filter(pk=source.pk))
+    else:
+        SourceFile.objects.filter(source=source, state=SourceFile.State.FAILED).update(retry_at=None)
 
 
-def _let_left_files_be_read(sources: QuerySet[Source]) -> None:
-    """Let files that have ended their workers be read again."""
-    left = SourceFile.objects.filter(source__in=sources.values("pk"), state=SourceFile.State.LEFT)
-    left.update(state=SourceFile.State.SEEN, reads_begun=0)
+def _let_files_be_read_again(sources: QuerySet[Source]) -> None:
+    """Let files that have failed or ended their workers be read by the next poll."""
+    files = SourceFile.objects.filter(source__in=sources.values("pk"))
+    left_or_failed = files.filter(state__in=[SourceFile.State.LEFT, SourceFile.State.FAILED])
+    left_or_failed.update(state=SourceFile.State.SEEN, reads_begun=0, retry_at=None)
 
 
 def pause(sources: QuerySet[Source]) -> int:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ingestion.models import Delivery, Source, SourceFile
-from ingestion.polling.claims import claim_due, poll_now
+from ingestion.polling.claims import apply_changes, claim_due, poll_now
 from ingestion.polling.files import file_poll
 from ingestion.polling.files.file_poll import MAX_FILE_INTERRUPTED, FilePoll
 from ingestion.polling.files.store import StoredFile
@@ -46,6 +46,12 @@ def interrupt_a_poll(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(_Killed):
             polled(source)
     Source.objects.filter(pk=source.pk).update(claim_id=None, lease_until=None)
+
+
+def polled_when_due() -> list[Delivery]:
+    """Poll the only source as it is polled without a person asking for it."""
+    (claim,) = claim_due(timezone.now() + timedelta(days=1))
+    return poll(claim)
 
 
 def _disk_is_full(*_: object) -> None:
@@ -149,11 +155,27 @@ class TestFolder:
         write(folder, "B.csv", table(1), minutes_ago=10)
         failed, loaded = polled(source)
         assert (failed.status, failed.error_reason, loaded.status) == ("failure", "unsupported_file", "success")
-        assert polled(source) == []
+        assert polled_when_due() == []
 
         SourceFile.objects.filter(state="failed").update(retry_at=LONG_AGO)
         write(folder, "A.csv", table(2), minutes_ago=5)
         assert [each.status for each in polled(source)] == ["success"]
+
+    def test_a_failed_file_is_read_at_once_if_the_source_is_changed_or_polled_now(
+        self, folder: Path, source: Source
+    ) -> None:
+        write(folder, "F.csv", "when,what\n2026-11-20 10:00,4.5\n")
+        polled(source)
+        assert polled_when_due() == []
+
+        poll_now(Source.objects.all())
+        assert [each.status for each in polled_when_due()] == ["failure"]
+
+        source.refresh_from_db()
+        source.time_field, source.temperature_field = "when", "what"
+        source.save()
+        apply_changes(source, {"time_field", "temperature_field"})
+        assert [each.status for each in polled_when_due()] == ["success"]
 
     def test_a_file_that_ends_its_worker_is_named_and_holds_up_no_other(
         self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
@@ -196,7 +218,7 @@ class TestFolder:
         assert "ZeroDivisionError" in failed.error_message
         assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
         assert (SourceFile.objects.get(state="failed").path, source.failures_in_a_row) == (str(folder / "A.csv"), 0)
-        assert polled(source) == []
+        assert polled_when_due() == []
 
     def test_a_setting_by_which_no_file_can_be_read_fails_the_poll(self, folder: Path, source: Source) -> None:
         """Not file by file, each of which would wait for its next attempt after the setting is corrected."""
@@ -260,7 +282,7 @@ class TestFolder:
         failed, loaded = polled(source)
         assert (Path(failed.source_url).name, failed.error_reason) == ("A.csv", "timeout")
         assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
-        assert polled(source) == []
+        assert polled_when_due() == []
 
     @pytest.mark.parametrize(
         ("error", "message"),
@@ -286,7 +308,7 @@ class TestFolder:
         assert (Path(failed.source_url).name, failed.status) == ("A.csv", "failure")
         assert failed.error_message.startswith(message)
         assert (Path(loaded.source_url).name, loaded.status) == ("B.csv", "success")
-        assert polled(source) == []
+        assert polled_when_due() == []
 
     def test_an_equal_file_is_another_measurement_if_its_rows_have_no_time(self, folder: Path, source: Source) -> None:
         """A file with the current value, which is written again and again."""
