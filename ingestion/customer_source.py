@@ -18,7 +18,7 @@ from customers.models import Customer
 from ingestion.models import IngestionType, Source
 from ingestion.models.source import MAX_INTERVAL_SECONDS
 from ingestion.models.source_secrets import check_secrets_stay
-from ingestion.polling.files.file_poll import FILE_TYPES
+from ingestion.sources.file_places import FILE_TYPES
 
 SOURCE_NAME = "customer's system"
 # Where the systems met in the field serve their data, for a profile that only names their address.

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
 
 from core.leases import Claim
 from core.tracing import span
-from ingestion.models import Delivery, IngestionType, Source
+from ingestion.models import Delivery, Source
 from ingestion.polling.claims import source_leases
 from ingestion.polling.files.file_poll import FilePoll
 from ingestion.polling.http_poll import HttpPoll
 from ingestion.polling.source_poll import SourcePoll
-
-# How the sources of each type are polled. Those for pushes, imports and messages are not, unless they are
-# given a URL.
-_KINDS: Mapping[str, type[SourcePoll]] = {
-    IngestionType.API: HttpPoll,
-    IngestionType.CSV: HttpPoll,
-    IngestionType.PUSH: HttpPoll,
-    IngestionType.IMPORT: HttpPoll,
-    IngestionType.MQTT: HttpPoll,
-    IngestionType.FOLDER: FilePoll,
-    IngestionType.SFTP: FilePoll,
-    IngestionType.S3: FilePoll,
-}
+from ingestion.sources.file_places import FILE_TYPES
 
 
 def poll(claim: Claim) -> list[Delivery]:
@@ -42,8 +30,8 @@ def poll(claim: Claim) -> list[Delivery]:
 
 
 def poll_of(claim: Claim, source: Source) -> SourcePoll:
-    """Return the poll of a claimed source, which begins now."""
-    return _KINDS[source.ingestion_type](claim, source)
+    """Return the poll of a claimed source, which begins now. Whatever holds no files is polled over HTTP."""
+    return (FilePoll if source.ingestion_type in FILE_TYPES else HttpPoll)(claim, source)
 
 
 @contextmanager

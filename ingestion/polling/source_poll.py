@@ -28,7 +28,7 @@ from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.conditional import VALIDATOR_FIELDS
 from ingestion.polling.fetch import FetchFailure
 from ingestion.polling.request import SourceMisconfigured, redacted_url
-from ingestion.sources.file_places import PlaceError
+from ingestion.sources.file_places import FileSettingError
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import TemplateError
 
@@ -52,7 +52,7 @@ class Failure:
             case SoftTimeLimitExceeded():
                 limit = settings.POLL_SOFT_SECONDS
                 return cls("timeout", f"The poll took longer than {limit} s. Set a shorter period per request.")
-            case SourceMisconfigured() | MappingError() | TemplateError() | PlaceError() | SecretUnreadable():
+            case SourceMisconfigured() | MappingError() | TemplateError() | FileSettingError() | SecretUnreadable():
                 return cls("source_settings", str(error))
             case Error() if cause := cause_of(error):
                 return cls("internal_error", cause)

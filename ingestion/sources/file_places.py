@@ -12,16 +12,13 @@ from ingestion.sources.credentials import CredentialsKind
 
 FOLDER, SFTP, S3 = "folder", "sftp", "s3"
 _SCHEMES = {FOLDER: "file", SFTP: "sftp", S3: "s3"}
+FILE_TYPES = frozenset(_SCHEMES)
 _EXAMPLES = {
     FOLDER: "file:///srv/exports/shop-3/*.csv",
     SFTP: "sftp://files.example.com:22/exports/*.csv",
     S3: "s3://bucket/exports/*.csv",
 }
 _WILDCARDS = frozenset("*?[")
-
-
-class PlaceError(ValueError):
-    """The URL of a source of files is invalid; the message is for the person who entered it."""
 
 
 class FileSettingError(ValueError):
@@ -43,8 +40,8 @@ class FilePlace:
 
 
 def parse_place(kind: str, url: str) -> FilePlace:
-    """Return the place that a URL of this kind of source names. Raise PlaceError."""
-    wrong = PlaceError(f"The URL must be like {_EXAMPLES[kind]}: a folder, and a pattern of file names.")
+    """Return the place that a URL of this kind of source names. Raise FileSettingError."""
+    wrong = FileSettingError("url", f"The URL must be like {_EXAMPLES[kind]}: a folder, and a pattern of file names.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 22
@@ -71,17 +68,14 @@ _KINDS = {
 
 def check_files(ingestion_type: str, url: str, kind: CredentialsKind, host_key: str, endpoint_url: str) -> None:
     """Raise FileSettingError if a source of files cannot be read with these settings, or another one has them."""
-    if ingestion_type not in _SCHEMES:
+    if ingestion_type not in FILE_TYPES:
         for name, value in (("host_key", host_key), ("endpoint_url", endpoint_url)):
             if value:
                 raise FileSettingError(name, f"{name} only applies to sources of files.")
         if kind == CredentialsKind.KEY:
             raise FileSettingError("credentials_kind", "credentials_kind “key” only applies to SFTP.")
         return
-    try:
-        parse_place(ingestion_type, url)
-    except PlaceError as error:
-        raise FileSettingError("url", str(error)) from error
+    parse_place(ingestion_type, url)
     if kind not in _KINDS[ingestion_type]:
         kinds = " or ".join(_KINDS[ingestion_type])
         raise FileSettingError("credentials_kind", f"credentials_kind must be {kinds} for this type of source.")

@@ -59,9 +59,6 @@ _PIECE_BYTES = 1 << 18
 _IN_MEMORY_BYTES = 8 << 20
 
 
-FILE_TYPES = frozenset({IngestionType.FOLDER, IngestionType.SFTP, IngestionType.S3})
-
-
 class FilePoll(SourcePoll):
     """A poll of a folder, an SFTP server or a bucket."""
 
