@@ -85,12 +85,13 @@ def save_mapping(file: ImportFile) -> None:
     """
     if not file.header_titles:
         return
-    customer = file.file_import.customer
-    saved = SavedMapping.objects.filter(customer=customer, header_digest=file.header_digest).first()
-    saved = saved or SavedMapping(customer=customer, header_digest=file.header_digest, name=file.header_titles)
-    copy_mapping(file, saved)
-    saved.accepts_old_readings = False
-    saved.save()
+    mapping = {name: getattr(file, name) for name in MAPPING_FIELDS} | {"accepts_old_readings": False}
+    SavedMapping.objects.update_or_create(
+        customer=file.file_import.customer,
+        header_digest=file.header_digest,
+        defaults=mapping,
+        create_defaults=mapping | {"name": file.header_titles},
+    )
 
 
 def copy_mapping(source: SourceMapping, target: SourceMapping) -> None:
