@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO
 
 from django.conf import settings
@@ -44,13 +45,13 @@ def test_source(setup: SourceSetup, source: Source) -> TrialResult:
         setup.sample_received_at = fetched.received_at
 
     result = try_source(source, keep=keep)
-    failed_before = not kept
-    setup.sample = gzip.compress(kept[0]) if kept else b""
-    setup.test_reason = result.preview.error_reason if failed_before else ""
-    setup.test_message = result.preview.error_message if failed_before else ""
     if kept:
+        setup.sample, setup.test_reason, setup.test_message = gzip.compress(kept[0]), "", ""
         is_json = result.preview.head.is_json
         source.ingestion_type = IngestionType.API if is_json else IngestionType.CSV
+    else:
+        setup.sample = b""
+        setup.test_reason, setup.test_message = result.preview.error_reason, result.preview.error_message
     with transaction.atomic():
         # Both may have been discarded during the request.
         if SourceSetup.objects.select_for_update(no_key=True).filter(pk=setup.pk).first() is not None:
@@ -122,18 +123,17 @@ def _register_units(setup: SourceSetup, source: Source) -> set[int]:
     request = _request(setup, source)
     register = Register(setup.customer, source)
     unit_ids: set[int] = set()
-    try:
-        for batch in parse_body(
-            body,
-            request.mapping,
-            content_type=request.content_type,
-            received_at=request.received_at,
-            default_unit=request.default_unit_code,
-            max_bytes=settings.SOURCE_MAX_BYTES,
-            is_other_customer=other_customer_test(setup.customer),
-        ):
+    batches = parse_body(
+        body,
+        request.mapping,
+        content_type=request.content_type,
+        received_at=request.received_at,
+        default_unit=request.default_unit_code,
+        max_bytes=settings.SOURCE_MAX_BYTES,
+        is_other_customer=other_customer_test(setup.customer),
+    )
+    with suppress(UnreadableBody):  # what was registered so far stays; polls report the reason
+        for batch in batches:
             readings, _ = resolve(register, batch)
             unit_ids |= set(readings["storage_unit_id"].unique().to_list())
-    except UnreadableBody:  # what was registered so far stays; polls report the reason
-        return unit_ids
     return unit_ids

@@ -63,12 +63,14 @@ def _bad_headers(message: str) -> RequestSettingError:
 
 def check_headers(headers: Headers, kind: CredentialsKind, credentials_name: str) -> None:
     """Raise RequestSettingError if a header is the one that the credentials are sent in."""
-    own = {CredentialsKind.BASIC: "authorization", CredentialsKind.BEARER: "authorization"}.get(kind, "")
-    if kind == CredentialsKind.OAUTH2:
-        own = "authorization"
-    elif kind == CredentialsKind.HEADER:
-        own = credentials_name.lower()
-    if own and any(name.lower() == own for name, _ in headers):
+    match kind:
+        case CredentialsKind.BASIC | CredentialsKind.BEARER | CredentialsKind.OAUTH2:
+            own = "authorization"
+        case CredentialsKind.HEADER:
+            own = credentials_name.lower()
+        case _:
+            return
+    if any(name.lower() == own for name, _ in headers):
         raise _bad_headers(f"{own.title()} is the header of the credentials.")
 
 
