@@ -16,7 +16,7 @@ from ingestion.api.serializers import PushErrorSerializer
 from ingestion.loading.understood_rows import UnderstoodRow
 from ingestion.models import IngestionType, Source
 from ingestion.polling.trial import TrialResult
-from ingestion.previews.results import Outcome, Preview
+from ingestion.previews.results import KINDS, Outcome, Preview
 from ingestion.selectors import SourceState
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import FieldMapping
@@ -254,7 +254,7 @@ class UnderstoodRowSerializer(serializers.Serializer[UnderstoodRow]):
 class OutcomeSerializer(serializers.Serializer[Outcome]):
     """What would become of some of the rows, with one of them as an example."""
 
-    kind = serializers.ChoiceField(["stored", "duplicate", "conflicting", "rejected"])
+    kind = serializers.ChoiceField(KINDS)
     reason = serializers.CharField(help_text="Why the rows would be rejected.")
     count = serializers.IntegerField()
     row_number = serializers.IntegerField()

@@ -28,7 +28,7 @@ from ingestion.models import Source
 from ingestion.parsing.head import BodyHead, head_of
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
-from ingestion.previews.results import Outcome, Preview
+from ingestion.previews.results import KINDS, Outcome, Preview
 from ingestion.sources.mapping import FieldMapping
 from readings.storage.archive.reading import with_archived
 from readings.storage.known_readings import is_other_measurement, look_up
@@ -162,8 +162,7 @@ class _Counts:
 
     def outcomes(self) -> list[Outcome]:
         """Return the outcomes, those of rejected rows by their number."""
-        order = ("stored", "duplicate", "conflicting", "rejected")
-        return sorted(self._outcomes.values(), key=lambda each: (order.index(each.kind), -each.count))
+        return sorted(self._outcomes.values(), key=lambda each: (KINDS.index(each.kind), -each.count))
 
     def _compare(self, readings: pl.DataFrame, batch: ParsedBatch) -> None:
         columns = reading_batch(readings)

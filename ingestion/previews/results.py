@@ -15,6 +15,8 @@ from ingestion.parsing.rejection_reasons import printable
 from ingestion.parsing.results import RejectedReading
 from ingestion.sources.mapping import FieldMapping
 
+# What would become of rows, in the order in which it is shown.
+KINDS = ("stored", "duplicate", "conflicting", "rejected")
 # Phrases of messages that mean a setting under another name than its own.
 _ALIASES = {
     "register new": "registers_units",
@@ -35,7 +37,7 @@ def settings_in(message: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What would become of some rows, with one example: `kind` is stored, duplicate, conflicting or rejected."""
+    """What would become of some rows, with one example: `kind` is one of KINDS."""
 
     kind: str
     label: str
@@ -129,7 +131,7 @@ class Preview:
         """The counts on one line."""
         if not self.is_readable:
             return f"Failure ({self.error_label}): {self.error_message}"
-        counts = [f"{self.count(kind):,} {name}" for kind, name in _KINDS.items()]
+        counts = [f"{self.count(kind):,} {kind}" for kind in KINDS]
         first = "of the first rows, " if self.is_partial else ""
         return f"{first}{', '.join(counts)}, {len(self.notes)} {'note' if len(self.notes) == 1 else 'notes'}."
 
@@ -155,9 +157,6 @@ class Preview:
         if self.error_settings:
             lines.append(f"settings: {', '.join(self.error_settings)}")
         return lines
-
-
-_KINDS = {"stored": "stored", "duplicate": "duplicate", "conflicting": "conflicting", "rejected": "rejected"}
 
 
 def _advice(settings: Sequence[str]) -> str:
