@@ -45,7 +45,10 @@ def retire(sensor: Sensor, at: datetime, *, by: str) -> None:
 
 def return_to_service(sensor: Sensor, *, by: str) -> None:
     """Let a retired sensor count again, also for the time in which it was retired."""
-    _save(sensor, None, by)
+    with transaction.atomic():
+        # An evaluation under way would take the request of another one away with its own.
+        lock_limits_of_units([sensor.storage_unit_id])
+        _save(sensor, None, by)
 
 
 def _save(sensor: Sensor, retired_at: datetime | None, by: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.limits.retirement import retire, return_to_service
 from alarms.models import Reevaluation
 from customers.models import Sensor
 from readings.models import RollupRebuild
 from tests.factories import SensorFactory
+from tests.races import race
 
 
 class StoppedError(Exception):
@@ -43,3 +46,14 @@ def test_nothing_is_requested_before_the_sensor_is_saved(
         change(sensor)
     assert not RollupRebuild.objects.exists()
     assert not Reevaluation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_return_while_the_unit_is_evaluated_again_has_it_evaluated_once_more() -> None:
+    sensor = SensorFactory(retired_at=timezone.now())
+    Reevaluation.objects.all().delete()
+    Reevaluation.request(sensor.storage_unit_id, timezone.now() - timedelta(days=1), Reevaluation.Reason.UPDATE)
+
+    race(run_reevaluations, lambda: return_now(sensor))
+
+    assert Reevaluation.objects.filter(storage_unit=sensor.storage_unit_id).exists()
