@@ -74,9 +74,11 @@ def resolve(
     unresolved = cast("Iterator[_UnresolvedRow]", readings.filter(pl.Series(~is_storable)).iter_rows(named=True))
     numbers = groups.of_rows[~is_storable].tolist()
     facility_code = register.default_facility_code
-    return readings.filter(pl.Series(is_storable)), [
+    rejected = (
         _rejected(row, found[number], batch, facility_code) for row, number in zip(unresolved, numbers, strict=True)
-    ]
+    )
+    # Once, however many temperatures a row has.
+    return readings.filter(pl.Series(is_storable)), list(dict.fromkeys(rejected))
 
 
 def _retired_us(sensor: ResolvedSensor | None) -> int:

@@ -199,7 +199,8 @@ class BatchBuilder:
             units = describe_units(resolved, self._rules)
         return ParsedBatch(
             readings=readings,
-            rejected=sorted(rejected, key=lambda each: each.row_number),
+            # Once, however many temperatures a row has.
+            rejected=sorted(dict.fromkeys(rejected), key=lambda each: each.row_number),
             units=units,
             raw_row=raw_row,
             row_context=self._row_context,

@@ -147,6 +147,13 @@ def test_without_registration_rows_of_unknown_units_are_rejected(source: Source)
     assert (StorageUnit.objects.count(), Sensor.objects.count()) == (1, 1)
 
 
+def test_a_row_of_several_temperatures_of_an_unknown_unit_is_rejected_once(source: Source) -> None:
+    source.registers_units = False
+    delivery = loaded(source, batch_of(reading(sensor_code="a"), reading(sensor_code="b", row_number=1)))
+    assert delivery.records_rejected == 1
+    assert RejectedRow.objects.get().seen_count == 1
+
+
 def test_a_unit_without_a_facility_is_found_by_its_code(source: Source) -> None:
     unit = StorageUnitFactory(facility__customer=source.customer, unit_code="unit_1")
     loaded(source, batch_of(reading(facility=None)))

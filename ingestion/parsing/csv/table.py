@@ -163,7 +163,7 @@ class Table:
         if len(parts) == 1:
             return parts[0], rejected
         frame = pl.concat(parts).sort("row_number", maintain_order=True) if parts else converted_frame([])
-        return frame, sorted(rejected, key=lambda each: each.row_number)
+        return frame, sorted(dict.fromkeys(rejected), key=lambda each: each.row_number)
 
     def _column_rules(self, column: TemperatureColumn) -> RowRules:
         scale = column.scale or self.header.scale

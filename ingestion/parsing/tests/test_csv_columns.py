@@ -189,3 +189,11 @@ def test_a_column_with_other_values_than_temperatures_is_noted(form: str, cells:
 def test_null_values_are_no_other_values(form: str) -> None:
     parsed = parse(body_of(["-18 °C", "-999", "-18 °C"], form), FieldMapping(null_values=("-999",)), default_unit="a")
     assert parsed.temperatures == [4.5, -18, 4.5, None, 4.5, -18]
+
+
+@pytest.mark.parametrize("body", ["time,a °C,b °C\n{},1,2\n", '[{{"time": "{}", "a °C": 1, "b °C": 2}}]'])
+@pytest.mark.parametrize("time", ["soon", "1990-01-01 00:00:00", "2000-01-05 00:00:00"])
+def test_a_row_of_several_temperatures_is_rejected_once_for_its_time(body: str, time: str) -> None:
+    parsed = parse(body.format(time), default_unit="a")
+    assert len(parsed.rejected) == 1
+    assert not any("2 lines" in note for note in parsed.notes)
