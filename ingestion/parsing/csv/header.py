@@ -144,17 +144,21 @@ def parse_header(
     has_default_unit: bool = False,
     first_number: int = 1,
     later_rows: Sequence[str] = (),
+    delimiter: str = "",
 ) -> CsvHeader:
-    """Parse a line as a header, with the lines of units around it. Raise MissingColumn if it is none."""
+    """Parse a line as a header, with the lines of units around it. Raise MissingColumn if it is none.
+
+    `delimiter` is that of the lines above, "" for that of the mapping or any of the usual ones.
+    """
     line = lines[index]
-    candidates = mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
+    candidates = delimiter or mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
     failure: MissingColumn | None = None
-    for delimiter in candidates:
-        if line.count(delimiter) >= MAX_COLUMNS:
+    for candidate in candidates:
+        if line.count(candidate) >= MAX_COLUMNS:
             failure = failure or MissingColumn(f"more than {MAX_COLUMNS} columns")
             continue
         try:
-            return _parse(lines, index, delimiter, mapping, has_default_unit, first_number, later_rows)
+            return _parse(lines, index, candidate, mapping, has_default_unit, first_number, later_rows)
         except MissingColumn as missing:
             failure = failure or missing
         except csv.Error:

@@ -282,9 +282,10 @@ class Table:
             header = parse_header(
                 lines,
                 0,
-                replace(self._options.mapping, delimiter=self.header.delimiter),
+                self._options.mapping,
                 has_default_unit=self._options.is_unit_named,
                 first_number=line.row_number,
+                delimiter=self.header.delimiter,
             )
         except MissingColumn:
             if len(self._no_headers) < _MAX_REMEMBERED:

@@ -197,3 +197,10 @@ def test_a_row_of_several_temperatures_is_rejected_once_for_its_time(body: str, 
     parsed = parse(body.format(time), default_unit="a")
     assert len(parsed.rejected) == 1
     assert not any("2 lines" in note for note in parsed.notes)
+
+
+def test_a_header_may_recur_between_commas_with_a_decimal_comma_set() -> None:
+    header = "time,temperature\n"
+    body = f'{header}2026-11-23 10:00:00,"4,5"\n{header}2026-11-23 10:01:00,"-4,5"\n'
+    parsed = parse(body, FieldMapping(decimal_mark=","), default_unit="a")
+    assert (parsed.temperatures, parsed.rejected) == ([4.5, -4.5], [])
