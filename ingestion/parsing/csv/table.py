@@ -15,15 +15,15 @@ from ingestion.parsing.csv.scale_lines import device_entry, scale_entry, zone_be
 from ingestion.parsing.fields.identity import several_devices
 from ingestion.parsing.fields.layout import MissingColumn, TemperatureColumn
 from ingestion.parsing.fields.names import constant_fields
-from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of
+from ingestion.parsing.fields.titles import canonical
 from ingestion.parsing.fields.zones import BODY, ZONE_NAMES, local_title_note, without_zone_note
 from ingestion.parsing.limits import MAX_REPEATED_HEADERS, exceeded
 from ingestion.parsing.notes import names_listed
-from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import RejectedReading, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import converted_frame
-from ingestion.parsing.values.rules import ParseOptions, RowRules
+from ingestion.parsing.values.rules import ParseOptions, RowRejected, RowRules, RowSkipped, rules_of_quantity
 from ingestion.parsing.values.timestamps import DayOrder
 from ingestion.sources.mapping import AS_UNITS
 
@@ -200,26 +200,16 @@ class Table:
             return [(rows, rules)]
         parts = []
         for (name,), part in rows.partition_by("quantity", as_dict=True, maintain_order=True).items():
-            meaning = meaning_of(str(name))
             part = part.drop("quantity")
-            if meaning.is_temperature:
-                scale = meaning.scale.value if meaning.scale else ""
-                self._options.notes.assumes_celsius &= not scale
-                parts.append((part, replace(rules, default_scale=scale, title_scale=scale) if scale else rules))
-            elif meaning.quantity is Quantity.UNKNOWN and self._options.mapping.row_filter:
-                parts.append((part, rules))
-            elif meaning.quantity is Quantity.UNKNOWN:
-                message = message_for(Reason.UNKNOWN_QUANTITY, value=str(name))
-                numbers = part["row_number"].to_list()
+            try:
+                parts.append((part, rules_of_quantity(str(name), rules, self._options.mapping)))
+            except RowSkipped as skipped:
+                self._options.notes.count(*skipped.note, count=len(part))
+            except RowRejected as rejection:
                 rejected += [
-                    RejectedReading(number, Reason.UNKNOWN_QUANTITY, message, split.block.text(number))
-                    for number in numbers
+                    RejectedReading(number, rejection.reason, str(rejection), split.block.text(number))
+                    for number in part["row_number"].to_list()
                 ]
-            else:
-                self._options.notes.count(
-                    "row of another quantity was passed over", "rows of other quantities were passed over", name,
-                    count=len(part),
-                )  # fmt: skip
         return parts
 
     def _without_headers(

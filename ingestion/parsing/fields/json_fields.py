@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -25,12 +25,11 @@ from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.numbers import is_like_number, unit_after_number
-from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
+from ingestion.parsing.values.rules import RowRules, RowSkipped, rules_of_quantity, with_scale
 from ingestion.sources.mapping import AS_UNITS, FieldMapping
 from readings.units.scales import Scale
 
 _MAX_LAYOUTS = 1_000
-_OTHER_QUANTITY = ("row of another quantity was passed over", "rows of other quantities were passed over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +154,17 @@ class FieldExtractor:
         layout, values = self._layout_and_values(row)
         common = self._common(row, layout, values)
         if "temperature" in common:
-            yield JsonReading(common, self._path_rules(rules))
+            yield JsonReading(common, with_scale(rules, scale_of_path(self._paths["temperature"]), self._mapping))
             return
         if layout.quantity is not None:
-            rules = self._rules_of_quantity(str(values[layout.quantity]), rules)
+            rules = rules_of_quantity(str(values[layout.quantity]), rules, self._mapping)
         if not layout.temperatures:
             yield JsonReading(common, rules)
         for column in layout.temperatures:
             fields = dict(common)
             _set_temperature(fields, values[column.position])
             self._name_temperature(fields, column)
-            yield JsonReading(fields, self._column_rules(column, rules))
+            yield JsonReading(fields, with_scale(rules, column.scale, self._mapping))
 
     def _layout_and_values(self, row: Mapping[str, object]) -> tuple[Layout, list[object]]:
         """Return a row's layout and its values, with codes in place of the objects that describe what they name."""
@@ -252,30 +251,6 @@ class FieldExtractor:
         found, value = at_path(row, name)
         if not found or str(value).strip().casefold() not in self._mapping.filter_values:
             raise RowSkipped("row was left out by the row filter", "rows were left out by the row filter", str(value))
-
-    def _rules_of_quantity(self, value: str, rules: RowRules) -> RowRules:
-        """Return the rules with the scale that a row's quantity names. Raise if it is no temperature."""
-        meaning = meaning_of(value)
-        if meaning.is_temperature:
-            return self._with_scale(rules, meaning.scale.value) if meaning.scale else rules
-        if meaning.quantity is not Quantity.UNKNOWN:
-            raise RowSkipped(*_OTHER_QUANTITY, value)
-        if not self._mapping.row_filter:
-            raise RowRejected(Reason.UNKNOWN_QUANTITY, value=value)
-        return rules
-
-    def _path_rules(self, rules: RowRules) -> RowRules:
-        scale = scale_of_path(self._paths["temperature"])
-        return self._with_scale(rules, scale.value) if scale else rules
-
-    def _column_rules(self, column: TemperatureColumn, rules: RowRules) -> RowRules:
-        return self._with_scale(rules, column.scale.value) if column.scale else rules
-
-    def _with_scale(self, rules: RowRules, scale: str) -> RowRules:
-        if self._mapping.scale:
-            return rules
-        rules.notes.assumes_celsius = False
-        return replace(rules, default_scale=scale, title_scale=scale)
 
     def _name_temperature(self, fields: dict[str, object], column: TemperatureColumn) -> None:
         """Set the sensor, or the unit, of one of several temperatures."""

@@ -17,7 +17,7 @@ from ingestion.parsing.fields.titles import is_unit_of_other_quantity, scale_of_
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import RawRow, RejectedReading
 from ingestion.parsing.values.numbers import Measured, has_unclear_mark, read_measured, read_plain
-from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
+from ingestion.parsing.values.rules import OTHER_QUANTITY, RowRejected, RowRules, RowSkipped
 from ingestion.parsing.values.timestamps import UnreadableTime, WallTime, read_time
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
 
@@ -35,7 +35,6 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _OPC_WORDS = {"good": 1.0, "uncertain": 0.5, "bad": 0.0}
 _OPC_CODES: dict[float, float] = dict.fromkeys((192.0, 216.0), 1.0) | dict.fromkeys((64.0, 68.0, 80.0, 84.0, 88.0), 0.5)
 _OPC_CODES |= dict.fromkeys((4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0), 0.0)
-_OTHER_QUANTITY = ("row in another quantity's unit was passed over", "rows in other quantities' units were passed over")
 # The value for read_scale if a row has no such field, as opposed to an empty field.
 NO_FIELD = object()
 
@@ -233,9 +232,7 @@ def read_scale(value: object, rules: RowRules, *, is_needed: bool = True) -> Sca
     scale = scale_of_text(text) if isinstance(text, str) else None
     if scale is None:
         if isinstance(text, str) and is_unit_of_other_quantity(text):
-            raise RowSkipped(
-                "row of another quantity was passed over", "rows of other quantities were passed over", text
-            )
+            raise RowSkipped(*OTHER_QUANTITY, text)
         raise RowRejected(Reason.UNKNOWN_SCALE, value=value)
     _tell_other_title(scale, rules)
     return scale

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES
+from ingestion.parsing.fields.titles import Quantity, meaning_of
 from ingestion.parsing.fields.zones import GivenZone
 from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -20,8 +21,8 @@ from readings.units.scales import Scale
 
 DEFAULT_BATCH_ROWS = 50_000
 DEFAULT_BLOCK_BYTES = 2 << 20
+OTHER_QUANTITY = ("row of another quantity was passed over", "rows of other quantities were passed over")
 
-# Tells whether a row's name of its customer is that of another one.
 # Whether a name is another customer's code; None if it is nobody's.
 CustomerTest: TypeAlias = Callable[[str], bool | None]
 
@@ -37,9 +38,9 @@ class RowRejected(Exception):  # noqa: N818  (as UnreadableBody)
 class RowSkipped(Exception):  # noqa: N818  (as RowRejected)
     """A row that is no reading of a temperature and is passed over, as counted in the notes."""
 
-    def __init__(self, singular: str, plural: str, example: object, advice: str = "") -> None:
+    def __init__(self, singular: str, plural: str, example: object) -> None:
         super().__init__(plural)
-        self.note = (singular, plural, example, advice)
+        self.note = (singular, plural, example)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,26 @@ class RowRules:
     def null_numbers(self) -> frozenset[float]:
         """The null values that are numbers: "-127" also means -127.00."""
         return frozenset(number for text in self.null_values if (number := as_number(text)) is not None)
+
+
+def with_scale(rules: RowRules, scale: Scale | None, mapping: FieldMapping) -> RowRules:
+    """Return the rules for rows whose title, key or quantity names a scale, which one that is set precedes."""
+    if scale is None or mapping.scale:
+        return rules
+    rules.notes.assumes_celsius = False
+    return replace(rules, default_scale=scale.value, title_scale=scale.value)
+
+
+def rules_of_quantity(quantity: str, rules: RowRules, mapping: FieldMapping) -> RowRules:
+    """Return the rules for rows of this quantity. Raise RowSkipped or RowRejected if it is no temperature."""
+    meaning = meaning_of(quantity)
+    if meaning.is_temperature:
+        return with_scale(rules, meaning.scale, mapping)
+    if meaning.quantity is not Quantity.UNKNOWN:
+        raise RowSkipped(*OTHER_QUANTITY, quantity)
+    if not mapping.row_filter:
+        raise RowRejected(Reason.UNKNOWN_QUANTITY, value=quantity)
+    return rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
