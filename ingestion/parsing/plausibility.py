@@ -17,7 +17,6 @@ _ERROR_CODES = (
     -200.0, -242.02, -273.15, -99.0, -99.9, 99.9,
 )  # fmt: skip
 _POWER_ON_C = 85.0
-_LOWEST_ERROR = 85.0
 _ADVICE = "If it reports a fault, add it to the error values."
 # Where cold stores and rooms are: beyond it, the median of a body suggests another scale.
 _USUAL_C = (-100.0, 60.0)

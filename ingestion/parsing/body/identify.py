@@ -15,17 +15,17 @@ _LINE_PROTOCOL = re.compile(
     rb"(?:,[^\s,=]+=[^\s,]+)*(?: -?[0-9]{10,19})?\r?\n?"
 )
 _ZIP = b"PK\x03\x04"
-# The names of members by which an archive is known, and how far into it they are looked for.
-_XLSX_MEMBER = b"xl/"
+# The names of members by which a workbook is known.
+_XLSX_MEMBERS = (b"[Content_Types].xml", b"xl/")
 _KINDS = (
-    (b"%PDF-", "a PDF document", ""),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (XLS)", ""),
-    (b"Rar!", "a RAR archive", ""),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", ""),
-    (b"SQLite format 3\x00", "an SQLite database", ""),
-    (b"{\\rtf", "a rich text document (RTF)", ""),
-    (b"\x89PNG", "a picture", ""),
-    (b"\xff\xd8\xff", "a picture", ""),
+    (b"%PDF-", "a PDF document"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (XLS)"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"{\\rtf", "a rich text document (RTF)"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
 )
 
 
@@ -42,11 +42,10 @@ def identify(start: bytes) -> Container | None:
     `start` are the first bytes of a decompressed body.
     """
     if start.startswith(_ZIP):
-        is_workbook = b"[Content_Types].xml" in start or _XLSX_MEMBER in start
-        return Container.XLSX if is_workbook else Container.ZIP
-    for magic, what, why in _KINDS:
+        return Container.XLSX if any(name in start for name in _XLSX_MEMBERS) else Container.ZIP
+    for magic, what in _KINDS:
         if start.startswith(magic):
-            raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=why)
+            raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why="")
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _HTML.match(text):
         raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA)

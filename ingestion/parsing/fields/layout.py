@@ -70,9 +70,8 @@ class TemperatureColumn:
 class Layout:
     """Where each field is: positions by field in `columns`, except temperatures, scales, and a separate date or zone.
 
-    `zone` is that of the time's title. `unread` are the titles of columns that hold nothing known. `like_unit` and
-    `like_sensor` are titles that were taken for a unit or sensor without being called so. `constant` are columns that
-    would tell devices apart, which nothing else does, if the rows differed in them.
+    `zone` is that of the time's title. `unread` are the titles of columns that hold nothing known. `constant` are
+    columns that would tell devices apart, which nothing else does, if the rows differed in them.
     """
 
     columns: dict[str, int]

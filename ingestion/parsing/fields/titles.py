@@ -119,11 +119,10 @@ def _cached(function: Callable[[str], _Result]) -> Callable[[str], _Result]:
 
 @dataclass(frozen=True, slots=True)
 class TitleMeaning:
-    """What a title says. `scale` is None if it names none; `is_contradictory` if it names several."""
+    """What a title says. `scale` is None if it names none or several."""
 
     quantity: Quantity
     scale: Scale | None = None
-    is_contradictory: bool = False
 
     @property
     def is_temperature(self) -> bool:
@@ -159,8 +158,7 @@ def meaning_of(title: str) -> TitleMeaning:
     quantity = _quantity(words, names_temperature=names_temperature, has_explicit_scale=bool(explicit))
     if quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE) and why_not_degrees(title):
         quantity = Quantity.OTHER_TEMPERATURE
-    scale = next(iter(scales)) if len(scales) == 1 else None
-    return TitleMeaning(quantity, scale, is_contradictory=len(scales) > 1)
+    return TitleMeaning(quantity, scales.pop() if len(scales) == 1 else None)
 
 
 def repaired(text: str) -> str:

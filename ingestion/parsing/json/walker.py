@@ -29,11 +29,10 @@ _MAX_INT_DIGITS = 400  # digits; a longer int is infinite as float64 and slow to
 
 
 class InvalidJson(Exception):  # noqa: N818  (as UnreadableBody)
-    """The text is not valid JSON at `position`; `is_cut_off` if it may be valid but incomplete."""
+    """The text is not valid JSON; `is_cut_off` if it may be valid but incomplete."""
 
-    def __init__(self, why: str, position: int, *, is_cut_off: bool) -> None:
+    def __init__(self, why: str, *, is_cut_off: bool = False) -> None:
         super().__init__(why)
-        self.position = position
         self.is_cut_off = is_cut_off
 
 
@@ -203,7 +202,7 @@ class JsonWalker(Generic[_Decoded]):
             raise self._error("a name is missing")
         key = str(self._decode_member())
         if key in members:
-            raise self._invalid(f"{quoted(key)} occurs twice in one object")
+            raise InvalidJson(f"{quoted(key)} occurs twice in one object")
         if len(members) >= MAX_MEMBERS:
             raise exceeded(f"an object in it has more than {MAX_MEMBERS:,} members")
         members[key] = None
@@ -271,13 +270,10 @@ class JsonWalker(Generic[_Decoded]):
         except json.JSONDecodeError as error:
             raise self._error(error.msg, error.pos - text.position) from error
         except _DuplicateName as error:
-            raise self._invalid(str(error)) from error
+            raise InvalidJson(str(error)) from error
         except RecursionError as error:
-            raise self._invalid("it is nested too deeply") from error
+            raise InvalidJson("it is nested too deeply") from error
         return value
-
-    def _invalid(self, why: str) -> InvalidJson:
-        return InvalidJson(why, self._text.in_body(self._text.position), is_cut_off=False)
 
     def _error(self, why: str, ahead: int = 0) -> InvalidJson:
         """Return the error for what is `ahead` characters from the position."""
@@ -287,8 +283,7 @@ class JsonWalker(Generic[_Decoded]):
         rest = text.text[position : position + 20].rstrip()
         partial = _PARTIAL_ESCAPE if "escape" in why else _PARTIAL_VALUE
         is_cut_off = why.startswith("Unterminated string") or (is_at_end and partial.fullmatch(rest))
-        in_body = text.in_body(position)
-        return InvalidJson(f"{why} at character {in_body + 1:,}", in_body, is_cut_off=bool(is_cut_off))
+        return InvalidJson(f"{why} at character {text.in_body(position) + 1:,}", is_cut_off=bool(is_cut_off))
 
     def _next_char(self) -> str:
         """Move to the next character that is not blank and return it."""
@@ -304,7 +299,7 @@ class JsonWalker(Generic[_Decoded]):
     def _expect_end(self) -> None:
         if self._text.skip_blanks():
             position = self._text.in_body(self._text.position)
-            raise InvalidJson(f"extra data at character {position + 1:,}", position, is_cut_off=False)
+            raise InvalidJson(f"extra data at character {position + 1:,}")
 
 
 class _DuplicateName(ValueError):  # noqa: N818  (as UnreadableBody)

@@ -206,7 +206,7 @@ def _from_rewritten(written: RewrittenTime, rules: TimeRules) -> WallTime:
 
 
 def _from_digits(text: str, rules: TimeRules) -> WallTime:
-    if match := YEAR_FIRST.fullmatch(text) or _YEAR_FIRST_LOOSE.fullmatch(text) or _BASIC.fullmatch(text):
+    if match := _YEAR_FIRST_LOOSE.fullmatch(text) or _BASIC.fullmatch(text):
         return _from_match(match)
     if has_day_order(text):
         if rules.day_order is DayOrder.UNDECIDED:
