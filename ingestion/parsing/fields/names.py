@@ -41,6 +41,7 @@ FURTHER_TIME_NAMES = (
     "data_i_godzina", "data_godzina", "czas", "datum_a_čas", "datum_čas", "čas", "data_e_ora", "data_e_hora",
     "datum_en_tijd", "datum_tijd", "tijdstip", "dato_tid", "tidspunkt",
 )  # fmt: skip
+TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES})
 TIME_PREFIXES = ("timestamp_", "date_time_", "datetime_", "time_stamp_", "date_and_time")
 DATE_NAMES = ("date", "datum", "fecha", "dato", "data", "日期")
 CLOCK_NAMES = ("time", "uhrzeit", "zeit", "hora", "heure", "ora", "klokkeslett", "tid", "时间")

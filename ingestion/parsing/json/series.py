@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
-from ingestion.parsing.fields.names import DEFAULT_NAMES, FURTHER_TIME_NAMES, VALUE_NAMES
+from ingestion.parsing.fields.names import DEFAULT_NAMES, TIME_NAMES, VALUE_NAMES
 from ingestion.parsing.fields.titles import canonical, meaning_of, scale_of_text
 
 Row: TypeAlias = dict[str, object]
 
-_TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES})
 # Of a column that is shorter than others.
 _NO_CELL = object()
 _LABELS = ("tags", "labels", "metric")
@@ -107,12 +106,12 @@ def timed_values(members: Mapping[str, object]) -> Iterator[Row]:
 
 def _is_timed_value(item: object) -> bool:
     names = {canonical(name) for name in item} if isinstance(item, dict) else set()
-    return len(names & set(VALUE_NAMES)) == 1 and bool(names & _TIME_NAMES)
+    return len(names & set(VALUE_NAMES)) == 1 and bool(names & TIME_NAMES)
 
 
 def flattened(members: Mapping[str, object]) -> Mapping[str, object]:
     """Return an object with a time and, in an object inside, the values or their scale, as one without that object."""
-    if not any(canonical(key) in _TIME_NAMES for key in members):
+    if not any(canonical(key) in TIME_NAMES for key in members):
         return members
     inner = {key: member for key, member in members.items() if canonical(key) in _INNER and isinstance(member, dict)}
     flat: Row = {key: member for key, member in members.items() if key not in inner}

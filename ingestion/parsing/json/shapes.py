@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 from ingestion.parsing.fields.identity import code_of, describes
-from ingestion.parsing.fields.names import (
-    DATE_NAMES,
-    DEFAULT_NAMES,
-    FURTHER_TIME_NAMES,
-    QUANTITY_NAMES,
-    VALUE_NAMES,
-)
+from ingestion.parsing.fields.names import DATE_NAMES, DEFAULT_NAMES, QUANTITY_NAMES, TIME_NAMES, VALUE_NAMES
 from ingestion.parsing.fields.titles import canonical, meaning_of, scale_of_text
 from ingestion.parsing.json.series import (
+    Row,
     flattened,
     frame_rows,
     is_senml,
@@ -33,11 +27,9 @@ from ingestion.parsing.json.series import (
 )
 from ingestion.parsing.limits import MAX_COLUMNS, exceeded
 
-Row: TypeAlias = dict[str, object]
-
-_TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES, *DATE_NAMES})
+_TIME_NAMES = TIME_NAMES | set(DATE_NAMES)
 # Of an object around readings, these are the times of the response: each reading has its own.
-_INSTANT_NAMES = _TIME_NAMES - frozenset(DATE_NAMES)
+_INSTANT_NAMES = TIME_NAMES - set(DATE_NAMES)
 _TITLE_LISTS = ("columns", "fields", "headers", "header", "keys", "names", "titles")
 _ROW_LISTS = ("data", "rows", "values", "points", "readings", "results")
 _ID_NAMES = ("id", "code", "uuid", "serial", "serial_number", "name")
@@ -173,22 +165,20 @@ def _rows_inside(members: Mapping[str, object], own: Row, name: str, left_out: S
     scalars = _timeless(_scalars(members))
     inherited = own | {key: member for key, member in scalars.items() if canonical(key) not in left_out}
     inherited |= {key: member for key, member in members.items() if key.endswith("_units") and isinstance(member, dict)}
-    nested = {key: member for key, member in members.items() if isinstance(member, dict)}
     is_keyed = _is_keyed(members)
     plain = {key: member for key, member in scalars.items() if member is not None and not _is_nested(members[key])}
     beside = own | {key: member for key, member in plain.items() if canonical(key) not in left_out}
     series = [key for key, member in members.items() if _is_series(key, member)]
+    kind = _container(name)
+    identity = _FIELDS[kind or "sensor"]
     for key, member in members.items():
         if _is_units(key, member):
             continue  # of the columns beside them
-        if is_keyed and _is_like_reading(member):  # objects by id
-            yield {**beside, _FIELDS[_container(name) or "sensor"]: key, **nested[key]}
-        elif key in series and len(series) > 1:  # lists by id
-            yield from _rows(member, {**inherited, _FIELDS[_container(name) or "sensor"]: key}, key)
-        elif kind := _container(name) if isinstance(member, dict | list) and nested.get(key) is not None else None:
-            yield from _rows(member, {**inherited, _FIELDS[kind]: key}, key)
-        else:
-            yield from _rows(member, inherited, key)
+        if is_keyed and isinstance(member, dict) and _is_like_reading(member):  # objects by id
+            yield {**beside, identity: key, **member}
+            continue
+        is_id = (key in series and len(series) > 1) or (kind is not None and isinstance(member, dict))
+        yield from _rows(member, {**inherited, identity: key} if is_id else inherited, key)
 
 
 def _is_units(name: str, member: object) -> bool:
@@ -214,10 +204,8 @@ def _is_missing(member: object) -> bool:
     return member is None or (isinstance(member, dict) and any(canonical(key) in _ERROR_NAMES for key in member))
 
 
-def _is_like_reading(member: object) -> bool:
+def _is_like_reading(member: Mapping[str, object]) -> bool:
     """Return whether an object has a temperature, or a time and a value, so that it is to be read or rejected."""
-    if not isinstance(member, dict):
-        return False
     names = {canonical(key) for key in member}
     is_measured = any(meaning_of(key).is_temperature and not _is_nested(member[key]) for key in member)
     return is_reading(member) or is_measured or bool(names & _TIME_NAMES and names & set(VALUE_NAMES))
@@ -301,7 +289,7 @@ def _columns(members: Mapping[str, object]) -> dict[str, list[object]]:
 
 
 def _is_of_scalars(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and not any(isinstance(cell, dict | list) for cell in value)
+    return isinstance(value, list) and bool(value) and not any(map(_is_nested, value))
 
 
 def _units_of_columns(units: object, columns: Mapping[str, object]) -> Row:
@@ -353,7 +341,7 @@ def _scalars(members: Mapping[str, object]) -> Row:
     """Return the members that are single values, and the codes of objects that describe what they name."""
     scalars: Row = {}
     for key, member in members.items():
-        if not isinstance(member, dict | list):
+        if not _is_nested(member):
             scalars[key] = member
         elif isinstance(member, dict) and describes(key, member) and not any(map(_is_list, member.values())):
             scalars[key] = code_of(member)
