@@ -25,8 +25,18 @@ _ENTRY = re.compile(
     r'[#"\s]*(?P<key>[^:=,;\t"]{2,40}?)"?\s*(?:[:=,;\t]|\bis\b|\b(?:changed|set|switched) to\b)'
     r'\s*"?(?P<value>[^,;\t"]*)[",;\t\s]*'
 )
-_FURTHER_KEYS = frozenset({"temperature", "temp", "temperature_unit_of_measure", "unit_of_temperature", "temp_format"})
-_FURTHER_DEVICES = ("sensor", "sensor_id", "sensor_name", "unit_id", "unit_name", "probe", "channel", "storage_unit")
+_SCALE_KEYS = frozenset(
+    {
+        *DEFAULT_NAMES["scale"], "temperature", "temp", "temperature_unit_of_measure", "unit_of_temperature",
+        "temp_format",
+    }
+)  # fmt: skip
+_DEVICE_KEYS = frozenset(
+    {
+        *UNIT_LIKE_NAMES, *UNIT_IF_NONE_NAMES, "sensor", "sensor_id", "sensor_name", "unit_id", "unit_name", "probe",
+        "channel", "storage_unit",
+    }
+)  # fmt: skip
 
 
 def is_units_line(cells: Sequence[str], titles: Sequence[str]) -> bool:
@@ -71,17 +81,13 @@ def with_groups(titles: Sequence[str], above: Sequence[str]) -> list[str]:
 
 def scale_entry(line: str) -> Scale | None:
     """Return the scale that a line such as "Temperature unit: °F" gives, None if it is no such line."""
-    match = _ENTRY.fullmatch(line.strip())
-    if match is None:
-        return None
-    key = canonical(match["key"])
-    return scale_of_text(match["value"]) if key in DEFAULT_NAMES["scale"] or key in _FURTHER_KEYS else None
+    key, value = _entry(line)
+    return scale_of_text(value) if canonical(key) in _SCALE_KEYS else None
 
 
 def unclear_scale_entry(line: str) -> str:
     """Return the note on a line that is an entry for a scale and gives none that is known, "" for any other line."""
-    match = _ENTRY.fullmatch(line.strip())
-    return unclear_scale_note(match["key"].strip(), match["value"].strip()) if match else ""
+    return unclear_scale_note(*_entry(line))
 
 
 def scale_in_text(lines: Sequence[str]) -> Scale | None:
@@ -92,16 +98,16 @@ def scale_in_text(lines: Sequence[str]) -> Scale | None:
 
 def device_entry(line: str) -> str:
     """Return the device that a line such as "Serial number: 123" names, "" if it is no such line."""
-    match = _ENTRY.fullmatch(line.strip())
-    is_device = match is not None and canonical(match["key"]) in (
-        *UNIT_LIKE_NAMES,
-        *UNIT_IF_NONE_NAMES,
-        *_FURTHER_DEVICES,
-    )
-    return match["value"].strip() if match and is_device else ""
+    key, value = _entry(line)
+    return value if canonical(key) in _DEVICE_KEYS else ""
 
 
 def zone_before(lines: Sequence[str]) -> GivenZone | None:
     """Return the zone that one of the lines before a header gives ("Time zone: GMT-05:00")."""
-    matches = (_ENTRY.fullmatch(line.strip()) for line in lines)
-    return zone_of_entries((match["key"], match["value"].strip()) for match in matches if match)
+    return zone_of_entries(map(_entry, lines))
+
+
+def _entry(line: str) -> tuple[str, str]:
+    """Return the key and the value of a line such as "Serial number: 123", two empty texts for any other line."""
+    match = _ENTRY.fullmatch(line.strip())
+    return (match["key"].strip(), match["value"].strip()) if match else ("", "")
