@@ -35,7 +35,7 @@ _DEGREE_SIGNS = frozenset("°º˚")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A number with the scale written behind it, None for none; `is_negated` if parentheses stand for the minus."""
+    """A number with the scale written behind it, None for none; `is_negated` if it is in parentheses."""
 
     number: float
     scale: Scale | None = None
@@ -68,7 +68,7 @@ def read_measured(text: str, marks: str) -> Measured | None:
 
 def unit_after_number(text: str) -> Scale | str | None:
     """Return the unit behind a number: a scale, the unit of another quantity as text, None for neither."""
-    match = _NUMBER_AND_UNIT.fullmatch(text.strip().translate(_MINUS_SIGNS))
+    match = _number_and_unit(text)
     if match is None or not (unit := match["unit"].strip()):
         return None
     return scale_of_text(unit) or (unit if is_unit_of_other_quantity(unit) else None)
@@ -76,7 +76,7 @@ def unit_after_number(text: str) -> Scale | str | None:
 
 def is_like_number(text: str) -> bool:
     """Return whether a text begins as a number does, whatever follows."""
-    return _NUMBER_AND_UNIT.fullmatch(text.strip().translate(_MINUS_SIGNS)) is not None
+    return _number_and_unit(text) is not None
 
 
 def show_temperatures(texts: Iterable[str], null_values: Iterable[str]) -> bool:
@@ -87,9 +87,9 @@ def show_temperatures(texts: Iterable[str], null_values: Iterable[str]) -> bool:
     """
     nulls = {null.strip() for null in null_values}
     cells = [text for text in texts if text.strip() not in nulls]
-    with_units = [text for text in cells if isinstance(unit_after_number(text), Scale)]
-    others = {text.strip().casefold() for text in cells if not isinstance(unit_after_number(text), Scale)}
-    return 0 < len(with_units) >= len(others) and not any(map(is_like_number, others))
+    others = [text.strip().casefold() for text in cells if not isinstance(unit_after_number(text), Scale)]
+    with_units, kinds = len(cells) - len(others), set(others)
+    return 0 < with_units >= len(kinds) and not any(map(is_like_number, kinds))
 
 
 def mark_behind_thousands(text: str) -> str:
@@ -100,7 +100,7 @@ def mark_behind_thousands(text: str) -> str:
 
 def has_unclear_mark(text: str) -> bool:
     """Return whether a number's only mark may be one of thousands or of decimals: "1.234" with decimal commas."""
-    number = _NUMBER_AND_UNIT.fullmatch(text.strip())
+    number = _number_and_unit(text)
     return number is not None and bool(_ONLY_POINT_GROUPS.fullmatch(number["number"].strip()))
 
 
@@ -121,3 +121,7 @@ def _read_grouped(text: str, marks: str) -> float | None:
         return None
     whole = re.sub(r"[^0-9+-]", "", match["whole"])
     return float(f"{whole}.{match['part'] or 0}")
+
+
+def _number_and_unit(text: str) -> re.Match[str] | None:
+    return _NUMBER_AND_UNIT.fullmatch(text.strip().translate(_MINUS_SIGNS))
