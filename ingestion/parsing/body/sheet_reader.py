@@ -15,7 +15,7 @@ import io
 import resource
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
@@ -56,8 +56,7 @@ def _first_filled(data: bytes) -> CalamineSheet:
 def _rows(sheet: CalamineSheet) -> Iterator[list[object]]:
     if sheet.total_height > MAX_ROWS:
         sys.exit(TOO_MANY_ROWS)
-    for row in sheet.iter_rows():
-        yield list(row)
+    yield from map(list, sheet.iter_rows())
 
 
 def _cell_text(cell: object, *, is_instant: bool) -> str:
@@ -65,14 +64,8 @@ def _cell_text(cell: object, *, is_instant: bool) -> str:
 
     `is_instant`: the column holds times with dates, so that a date means its midnight.
     """
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, date):
-        return f"{cell.isoformat()} 00:00:00" if is_instant else cell.isoformat()
-    if isinstance(cell, time):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return str(cell)
+    if is_instant and isinstance(cell, date) and not isinstance(cell, datetime):
+        return f"{cell} 00:00:00"
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
