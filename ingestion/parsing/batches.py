@@ -94,9 +94,8 @@ class BatchBuilder:
         if not len(self._pending):
             return None
         rejected: list[RejectedReading] = []
-        pending_raw = self._pending_raw
+        pending_raw: dict[int, str] = {}
         resolved = self._release(self._hours.finish(), rejected, pending_raw)
-        self._pending_raw = {}
         return self._batch(resolved, rejected, pending_raw.__getitem__)
 
     def finish(
@@ -107,7 +106,8 @@ class BatchBuilder:
         scales: tuple[ScaleOfColumn, ...] = (),
     ) -> ParsedBatch:
         """Return the last batch: the rows still pending, and those rejected at the end of the body."""
-        last, pending_raw = list(rejected), self._pending_raw
+        last = list(rejected)
+        pending_raw: dict[int, str] = {}
         resolved = self._release(self._hours.finish(), last, pending_raw) if len(self._pending) else _NO_ROWS
         batch = self._batch(resolved, last, pending_raw.__getitem__)
         batch.is_cut_off = is_cut_off
@@ -150,31 +150,26 @@ class BatchBuilder:
 
     def _process(
         self, rows: pl.DataFrame, local: NDArray[np.bool_], ambiguous: NDArray[np.bool_]
-    ) -> dict[int, int | None]:
-        if not self._hours.is_pending and not ambiguous.any():
-            self._hours.note_last_times(_last_walls(rows, local))
-            return {}
+    ) -> dict[Hashable, int | None]:
         rows = rows.select(*_SENSOR, "wall", "row_number", ambiguous=pl.Series(ambiguous)).filter(pl.Series(local))
         sensors: list[Hashable] = list(rows.select(_SENSOR).rows())
-        columns = (rows[name].to_list() for name in ("wall", "row_number", "ambiguous"))
-        return self._hours.process(sensors, *columns)
+        return self._hours.process(sensors, rows["wall"].to_list(), _keys(rows), rows["ambiguous"].to_list())
 
     def _release(
-        self, resolved_folds: dict[int, int | None], rejected: list[RejectedReading], pending_raw: dict[int, str]
+        self, resolved_folds: dict[Hashable, int | None], rejected: list[RejectedReading], pending_raw: dict[int, str]
     ) -> pl.DataFrame:
-        """Return the pending rows that are resolved, in UTC; add the ambiguous ones to `rejected`."""
-        is_resolved = pl.col("row_number").is_in(list(resolved_folds))
+        """Return the pending rows that are resolved, in UTC, and their texts; add the ambiguous ones to `rejected`."""
+        keys = _keys(self._pending)
+        is_resolved = pl.Series([key in resolved_folds for key in keys], dtype=pl.Boolean)
         rows, self._pending = self._pending.filter(is_resolved), self._pending.filter(~is_resolved)
         walls = rows["wall"].to_numpy()
         offsets = self._clock.offsets(walls)
-        folds = self._past_folds([resolved_folds[number] for number in rows["row_number"].to_list()], walls, offsets)
+        folds = self._past_folds([resolved_folds[key] for key in keys if key in resolved_folds], walls, offsets)
         for number, wall, fold in zip(rows["row_number"].to_list(), walls.tolist(), folds, strict=True):
             raw = pending_raw[number] = self._pending_raw[number]
             if fold is None:
                 rejected.append(self._rejection(number, Reason.AMBIGUOUS_HOUR, wall, raw, is_local=True))
-        if pending_raw is not self._pending_raw:
-            for number in resolved_folds:
-                del self._pending_raw[number]
+        self._pending_raw = {number: self._pending_raw[number] for number in self._pending["row_number"].to_list()}
         offset = np.where(np.array([fold == 1 for fold in folds], np.bool_), offsets.second, offsets.first)
         released = rows.with_columns(wall=pl.Series(walls - offset, dtype=pl.Int64))
         return released.filter(pl.Series([fold is not None for fold in folds], dtype=pl.Boolean))
@@ -237,6 +232,11 @@ class BatchBuilder:
         except OverflowError:  # outside the years that datetime supports
             text = f"{wall // 1_000_000} s since 1970"
         return RejectedReading(number, reason, message_for(reason, value=text, zone=self._zone, why=why), raw)
+
+
+def _keys(rows: pl.DataFrame) -> list[Hashable]:
+    """Return what identifies each temperature of a row, as the row's number does not if it has several."""
+    return list(rows.select("row_number", *_SENSOR).rows())
 
 
 def _with_walls(rows: pl.DataFrame, walls: NDArray[np.int64]) -> pl.DataFrame:

@@ -231,3 +231,15 @@ def test_zones_after_many_blank_ones_apply() -> None:
 def test_no_note_tells_of_zones_if_every_row_gives_one() -> None:
     lines = "\n".join(["time,tz,temperature", *(f"{at},CET,4.5" for at in ZONED), ""])
     assert not any("zone" in note for note in parse(lines, default_unit="U").batches[-1].notes)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 11, 100])
+def test_a_repeated_hour_of_several_temperatures_may_lie_across_batches(batch_rows: int) -> None:
+    cells = ("00:50,1,2", "01:10,1,2", "01:50,1,2", "01:10,1,2", "01:20,1,2", "02:10,1,", "02:20,1,2")
+    body = "\n".join(["time,a °C,b °C", *(f"2026-10-25 {each}" for each in cells), ""])
+    mapping = FieldMapping(time_zone="Europe/London", skips_without_temperature=True)
+    parsed = parse(body, mapping, default_unit="unit", batch_rows=batch_rows)
+    found = {(row["sensor_code"], f"{row['recorded_at']:%H:%M}") for row in parsed.rows}
+    times = {"23:50", "00:10", "00:50", "01:10", "01:20", "02:20"}
+    assert found == {(sensor, time) for sensor in "ab" for time in times} | {("a", "02:10")}
+    assert len(parsed.rows) == len(found)

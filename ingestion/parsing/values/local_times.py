@@ -103,7 +103,7 @@ def _direction(before: int | None, run: Sequence[int], after: int | None) -> int
 class _Run:
     before: int | None
     walls: list[int] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
+    rows: list[Hashable] = field(default_factory=list)
 
 
 class RepeatedHourResolver:
@@ -123,10 +123,10 @@ class RepeatedHourResolver:
         self._last.update(last_walls)
 
     def process(
-        self, sensors: Sequence[Hashable], walls: Sequence[int], rows: Sequence[int], ambiguous: Sequence[bool]
-    ) -> dict[int, int | None]:
+        self, sensors: Sequence[Hashable], walls: Sequence[int], rows: Sequence[Hashable], ambiguous: Sequence[bool]
+    ) -> dict[Hashable, int | None]:
         """Process rows in file order; return the fold, None if ambiguous, of each row resolved by them."""
-        resolved: dict[int, int | None] = {}
+        resolved: dict[Hashable, int | None] = {}
         for sensor, wall, row, is_ambiguous in zip(sensors, walls, rows, ambiguous, strict=True):
             run = self._runs.get(sensor)
             if run and not (is_ambiguous and abs(wall - run.walls[0]) < DAY_US):
@@ -139,15 +139,15 @@ class RepeatedHourResolver:
             self._last[sensor] = wall
         return resolved
 
-    def finish(self) -> dict[int, int | None]:
+    def finish(self) -> dict[Hashable, int | None]:
         """Resolve the pending rows at the end of the file."""
-        resolved: dict[int, int | None] = {}
+        resolved: dict[Hashable, int | None] = {}
         for run in self._runs.values():
             resolved |= _resolve(run, after=None)
         self._runs.clear()
         return resolved
 
 
-def _resolve(run: _Run, after: int | None) -> dict[int, int | None]:
+def _resolve(run: _Run, after: int | None) -> dict[Hashable, int | None]:
     folds = resolve_folds(run.before, run.walls, after)
     return dict(zip(run.rows, folds, strict=True)) if folds else dict.fromkeys(run.rows)
