@@ -99,16 +99,18 @@ class PlausibilityChecks:
                 f"Temperatures around {value:g} {scale} are unusual for cold stores and rooms."
                 " Check the scale, the factor and the offset."
             )
-        if self._accepts_old and self._count and self._first < self._received_us - _YEARS_AGO_US:
-            day = f"{EPOCH + self._first * MICROSECOND:%Y-%m-%d}"
-            notes.tell(f"Readings from {day} on were accepted, because the mapping accepts old readings.")
-        elif self._count and self._last < self._received_us - _YEARS_AGO_US:
-            day = f"{EPOCH + self._last * MICROSECOND:%Y-%m-%d}"
-            notes.tell(f"All rows are more than two years old, the newest from {day}. Check the device's clock.")
-        elif self._count and self._first < self._received_us - _YEARS_AGO_US:
-            day = f"{EPOCH + self._first * MICROSECOND:%Y-%m-%d}"
-            notes.tell(f"Some rows are more than two years old, the oldest from {day}. Check the device's clock.")
+        if self._count and self._first < self._received_us - _YEARS_AGO_US:
+            notes.tell(self._old_rows())
         return notes.sentences()
+
+    def _old_rows(self) -> str:
+        """Return the note on a body of which the oldest row is more than two years old."""
+        oldest, newest = (f"{EPOCH + wall * MICROSECOND:%Y-%m-%d}" for wall in (self._first, self._last))
+        if self._accepts_old:
+            return f"Readings from {oldest} on were accepted, because the mapping accepts old readings."
+        if self._last < self._received_us - _YEARS_AGO_US:
+            return f"All rows are more than two years old, the newest from {newest}. Check the device's clock."
+        return f"Some rows are more than two years old, the oldest from {oldest}. Check the device's clock."
 
     def _note_times(self, walls: pl.Series) -> None:
         first, last = walls.min(), walls.max()
