@@ -37,7 +37,7 @@ from readings.units.scales import Scale
 
 _SNIFFED_BYTES = 4096
 # In content types and file name suffixes.
-_JSON_LINES_NAMES = ("ndjson", "jsonl", "json-seq", "jsonlines")
+_JSON_LINES_NAMES = ("ndjson", "jsonl", "json-seq")
 _GZIP_SUFFIXES = (".gz", ".gzip")
 
 
@@ -61,15 +61,12 @@ class OpenedBody:
 
 def declared_format(content_type: str, suffix: str = "") -> BodyFormat | None:
     """Return the format declared by a content type or else a file name suffix, None if neither declares one."""
-    content_type, suffix = content_type.lower(), suffix.lower()
-    is_json = "json" in content_type
-    if not is_json and "csv" not in content_type:
+    declared, suffix = content_type.lower(), suffix.lower()
+    if "json" not in declared and "csv" not in declared:
         if suffix not in (".json", ".ndjson", ".jsonl", ".csv"):
             return None
-        is_json = suffix != ".csv"
-    if not is_json:
-        return BodyFormat.CSV
-    return BodyFormat.JSON_LINES if _names_json_lines(content_type, suffix) else BodyFormat.JSON
+        declared = suffix
+    return _json_format(f"{declared} {suffix}") if "json" in declared else BodyFormat.CSV
 
 
 def parse_body(
@@ -254,10 +251,8 @@ def _uncompressed_name(file_name: str) -> PurePath:
 
 
 def _detected_format(start: bytes, suffix: str) -> BodyFormat:
-    if start[:1] not in (b"{", b"["):
-        return BodyFormat.CSV
-    return BodyFormat.JSON_LINES if _names_json_lines(suffix.lower()) else BodyFormat.JSON
+    return _json_format(suffix.lower()) if start[:1] in (b"{", b"[") else BodyFormat.CSV
 
 
-def _names_json_lines(*declarations: str) -> bool:
-    return any(name in declaration for declaration in declarations for name in _JSON_LINES_NAMES)
+def _json_format(declared: str) -> BodyFormat:
+    return BodyFormat.JSON_LINES if any(name in declared for name in _JSON_LINES_NAMES) else BodyFormat.JSON

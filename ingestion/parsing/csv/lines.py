@@ -264,10 +264,10 @@ class LineSplitter:
         except csv.Error as error:
             raise RowRejected(Reason.NOT_TEXT, what="line", value=line) from error
         width = self.header.width
-        if len(cells) < width - self._optional and is_unterminated:
+        is_short = len(cells) < width - self._optional
+        if is_short and is_unterminated:
             raise RowRejected(Reason.CUT_OFF)
-        is_missing_needed = len(cells) < width - self._optional
-        if is_missing_needed or any(cell.strip() for cell in cells[width:]):
+        if is_short or any(cell.strip() for cell in cells[width:]):
             raise RowRejected(Reason.WRONG_NUMBER_OF_COLUMNS, count=len(cells), expected=width)
         return [*cells[:width], *[""] * (width - len(cells))]
 
