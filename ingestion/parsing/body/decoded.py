@@ -48,8 +48,8 @@ _BYTE_ORDER_MARKS = (
 _EBCDIC = bytes((*range(0xF0, 0xFA), 0x6B))
 _NOT_EBCDIC = b"0123456789,;"
 _MIN_SHARE_OF_EBCDIC = 0.2
-# Not told apart by their encoding, or without a meaning of their own.
-_TOLD_CHARACTERS = re.compile(r"[^\W\d_]*[^\x00-\xb3\xb5-\xb9\xba-\xbf\W\d_][^\W\d_]*")
+# A word with a letter beyond the signs of Latin-1: which one it is depends on the encoding.
+_WORD_OF_ENCODING = re.compile(r"[^\W\d_]*[^\x00-\xbf\W\d_][^\W\d_]*")
 
 
 class DecodedBody:
@@ -247,7 +247,7 @@ def names_in_cp1252(data: bytes) -> str:
     try:
         data.decode()
     except UnicodeDecodeError:
-        match = _TOLD_CHARACTERS.search(to_utf8(data).decode())
+        match = _WORD_OF_ENCODING.search(to_utf8(data).decode())
         return match[0] if match else ""
     return ""
 

@@ -21,7 +21,7 @@ from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of
 from ingestion.parsing.rejection_reasons import quoted
 
 _IDENTIFYING_NAMES = frozenset({*UNIT_LIKE_NAMES, *UNIT_IF_NONE_NAMES, *SENSOR_LIKE_NAMES, *MAYBE_IDENTIFYING_NAMES})
-_TOLD_NAMES = frozenset({*_IDENTIFYING_NAMES, *DESCRIPTION_NAMES, *GATEWAY_NAMES})
+_DEVICE_NAMES = frozenset({*_IDENTIFYING_NAMES, *DESCRIPTION_NAMES, *GATEWAY_NAMES})
 _MARKS = frozenset(MARK_NAMES)
 # Columns that number the rows if they count on: "Point" may also be a measuring point.
 _COUNTERS = frozenset({"id", "point", "node", "position", "series"})
@@ -37,9 +37,9 @@ def may_identify(title: str) -> bool:
     return canonical(title) in _IDENTIFYING_NAMES
 
 
-def is_told(name: str) -> bool:
-    """Return whether a note tells that a member of this name is not read, as it may name a device."""
-    return canonical(name) in _TOLD_NAMES
+def may_name_device(name: str) -> bool:
+    """Return whether a JSON member of this name may name a device, so that a note says if it is not read."""
+    return canonical(name) in _DEVICE_NAMES
 
 
 def is_mark(name: str) -> bool:

@@ -15,7 +15,7 @@ from ingestion.parsing.fields.alone import (
     shown_by_others,
     with_shown,
 )
-from ingestion.parsing.fields.identity import code_of, describes, is_mark, is_told, several_devices
+from ingestion.parsing.fields.identity import code_of, describes, is_mark, may_name_device, several_devices
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
@@ -44,7 +44,7 @@ class FieldExtractor:
     """Extract the fields of JSON rows. Dots in a mapped name lead into objects, numbers into lists.
 
     `sample` are some rows, whose values decide where names do not. `has_default_unit`: see find_layout.
-    No note repeats that fields that are `told` are not read. `shown`: see `ingestion.parsing.fields.alone`. `measured`
+    No note repeats that fields that are `noted` are not read. `shown`: see `ingestion.parsing.fields.alone`. `measured`
     are the keys of `measured_by_values`, in JSON.
     """
 
@@ -54,7 +54,7 @@ class FieldExtractor:
         sample: Sequence[object] = (),
         *,
         has_default_unit: bool = False,
-        told: Container[str] = (),
+        noted: Container[str] = (),
         shown: Mapping[str, str] | None = None,
         measured: str = "",
     ) -> None:
@@ -64,7 +64,7 @@ class FieldExtractor:
         self._unread: dict[str, None] = {}
         self._mapping = mapping
         self._has_default_unit = has_default_unit
-        self._told = told
+        self._noted = noted
         self._shown = shown or {}
         self._measured = frozenset(msgspec.json.decode(measured, type=list[str])) if measured else frozenset()
         self._constants = constant_fields(mapping)
@@ -196,8 +196,11 @@ class FieldExtractor:
         return layout, described
 
     def _is_noted(self, key: str, position: int, sample: Sequence[Sequence[object]]) -> bool:
-        """Return whether it is noted that a key is not read: it may name a device, or holds temperatures."""
-        return key not in self._told and (_is_told(key) or any(_holds_temperatures(row[position]) for row in sample))
+        """Return whether a note says that a key is not read, by its name or because it holds temperatures."""
+        if key in self._noted:
+            return False
+        is_named = may_name_device(key) or is_mark(key) or canonical(key) in ZONE_NAMES
+        return is_named or any(_holds_temperatures(row[position]) for row in sample)
 
     def _as_others_show(self, row: Mapping[str, object]) -> list[object]:
         """Return the values of a row, with a temperature at the keys that other rows show to hold one."""
@@ -279,10 +282,6 @@ def _holds_temperatures(value: object, depth: int = 3) -> bool:
 
 def _is_like_number(value: object) -> bool:
     return is_like_number(value) if isinstance(value, str) else isinstance(value, int | float)
-
-
-def _is_told(key: str) -> bool:
-    return is_told(key) or is_mark(key) or canonical(key) in ZONE_NAMES
 
 
 def _with_codes(values: list[object], described: Sequence[int]) -> list[object]:

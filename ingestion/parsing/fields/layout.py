@@ -134,8 +134,8 @@ class _Matcher:
         self._match_named()
         scales = self._scales()
         quantity = self._like(QUANTITY_NAMES) if "temperature" not in self._canonical else None
-        is_told = bool(scales) or quantity is not None or bool(self._mapping.row_filter)
-        temperatures = self._temperatures(has_unit_of_measure=is_told)
+        is_measured = bool(scales) or quantity is not None or bool(self._mapping.row_filter)
+        temperatures = self._temperatures(takes_values=is_measured)
         if not any(canonical(each.title) in VALUE_NAMES for each in temperatures):
             quantity = None
         elif quantity is None and not self._mapping.row_filter:
@@ -215,7 +215,7 @@ class _Matcher:
         self._notes.append(f"{quoted(self._titles[position])} was read as the storage unit.")
         return False
 
-    def _temperatures(self, *, has_unit_of_measure: bool) -> tuple[TemperatureColumn, ...]:
+    def _temperatures(self, *, takes_values: bool) -> tuple[TemperatureColumn, ...]:
         if name := mapped_name(self._mapping, "temperature"):
             position = self._named(name)
             if position is not None and self._mapping.factor == 1 and (why := why_not_degrees(self._titles[position])):
@@ -224,7 +224,7 @@ class _Matcher:
         positions = [p for p in range(len(self._titles)) if p not in self._taken and self._is_temperature(p)]
         plain = [p for p in positions if self._meaning(p).quantity is not Quantity.AGGREGATE]
         positions = plain or positions
-        if not positions and has_unit_of_measure and (position := self._like(VALUE_NAMES)) is not None:
+        if not positions and takes_values and (position := self._like(VALUE_NAMES)) is not None:
             positions = [position]
         if len(positions) < 2:
             return tuple(self._temperature(position) for position in positions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from ingestion.parsing.fields.identity import code_of, is_told
+from ingestion.parsing.fields.identity import code_of, may_name_device
 from ingestion.parsing.fields.json_fields import at_path
 from ingestion.parsing.fields.names import DEVICE_NUMBER_NAMES, IDENTITY_AROUND, mapped_name
 from ingestion.parsing.fields.titles import canonical, meaning_of
@@ -30,12 +30,12 @@ _ROW_LISTS = frozenset(
 class Around:
     """Members to add to each row, whether they name the unit, and notes on those that are used or passed over.
 
-    `told` are the names of members in these notes.
+    `noted` are the names of members in these notes.
     """
 
     members: dict[str, object] = field(default_factory=dict)
     has_unit: bool = False
-    told: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -65,17 +65,17 @@ def identity_around(members: Mapping[str, object], options: ParseOptions, *, has
         found.members["unit_id"] = _code(members[number])
         found.has_unit = True
         found.notes.append(f"{quoted(number)}, around the rows, was read as the storage unit.")
-        found.told.add(number)
+        found.noted.add(number)
         used.add(number)
     unread = unread_around({key: value for key, value in members.items() if key not in used})
     found.notes += [unread_note(unread)] if unread else []
-    found.told |= {*unread}
+    found.noted |= {*unread}
     return found
 
 
 def unread_around(members: Mapping[str, object]) -> list[str]:
     """Return the names of unused members around rows that may name devices."""
-    return [name for name, value in members.items() if is_told(name) and _code(value) is not None]
+    return [name for name, value in members.items() if may_name_device(name) and _code(value) is not None]
 
 
 def unread_lists_note(members: Mapping[str, object]) -> str:

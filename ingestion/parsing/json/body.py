@@ -60,7 +60,7 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
         options.mapping,
         scan.sample,
         has_default_unit=options.is_unit_named,
-        told=scan.told,
+        noted=scan.noted,
         shown=options.shown,
         measured=options.measured,
     )

@@ -46,7 +46,7 @@ class ScanResult:
     `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` and `zone` are those of the
     object around the rows, or the zone in the key of their time. `shaped_rows` yields the rows of a body of another
     shape, which are made from it each time. `sample` are some rows. `around` are the members around the rows that
-    name their facility, unit or sensor, `told` the names of those in notes.
+    name their facility, unit or sensor, `noted` the names of those in notes.
     """
 
     is_single: bool = False
@@ -57,7 +57,7 @@ class ScanResult:
     shaped_rows: Callable[[], Iterator[JsonItem]] | None = None
     sample: list[object] = field(default_factory=list)
     around: dict[str, object] = field(default_factory=dict)
-    told: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
 
 
 def walker_of(
@@ -111,7 +111,7 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
 def _add_around(members: Mapping[str, object], result: ScanResult, options: ParseOptions) -> None:
     """Add the members that name the facility, unit or sensor of all rows."""
     around = identity_around(members, options, has_unit=result.has_unit)
-    result.around, result.told = around.members, around.told
+    result.around, result.noted = around.members, around.noted
     result.has_unit |= around.has_unit
     for note in around.notes:
         options.notes.tell(note)

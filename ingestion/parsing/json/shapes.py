@@ -237,8 +237,8 @@ def is_reading(members: object) -> bool:
 def _names_reading(names: Sequence[str]) -> bool:
     canonicals = {canonical(name) for name in names}
     has_value = any(meaning_of(name).is_temperature for name in names)
-    is_told = bool(canonicals & {*QUANTITY_NAMES, *DEFAULT_NAMES["scale"]})
-    has_value |= is_told and bool(canonicals & set(VALUE_NAMES))
+    is_measured = bool(canonicals & {*QUANTITY_NAMES, *DEFAULT_NAMES["scale"]})
+    has_value |= is_measured and bool(canonicals & set(VALUE_NAMES))
     return has_value and bool(canonicals & _TIME_NAMES)
 
 

@@ -50,7 +50,7 @@ class RowRules:
     `default_unit` and `default_scale` ("" for none) apply if the row has no such field. `received_us` is the time of
     rows without a time field in microseconds since 1970, None if such rows are rejected. `is_other_customer`: whether
     the customer that a row names is another than the one whose data is parsed; None accepts every name. `title_scale`
-    is the scale in the temperature's title or key: that a row names another one is told in the notes.
+    is the scale in the temperature's title or key: a note says if a row names another one.
     """
 
     default_unit: str = ""
