@@ -210,5 +210,7 @@ def test_a_header_may_recur_between_commas_with_a_decimal_comma_set() -> None:
 def test_a_scale_that_is_set_precedes_that_of_a_quantity(form: str) -> None:
     row = {"time": "2026-11-23 10:00:00", "field": "temperature_f", "value": "4.5"}
     body = json.dumps([row]) if form == "json" else "\n".join([",".join(row), ",".join(row.values()), ""])
-    assert parse(body, FieldMapping(scale="C"), default_unit="a").row["scale"] == "C"
+    parsed = parse(body, FieldMapping(scale="C"), default_unit="a")
+    assert parsed.row["scale"] == "C"
+    assert parsed.notes == ['The scale setting C was used, but "temperature_f" says otherwise.']
     assert parse(body, default_unit="a").row["scale"] == "F"

@@ -12,7 +12,7 @@ from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES
 from ingestion.parsing.fields.titles import Quantity, meaning_of
 from ingestion.parsing.fields.zones import GivenZone
 from ingestion.parsing.notes import Notes
-from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
 from ingestion.parsing.reset_clocks import ResetClocks
 from ingestion.parsing.values.numbers import as_number
 from ingestion.parsing.values.timestamps import DayOrder, TimeRules, microseconds
@@ -85,6 +85,8 @@ def rules_of_quantity(quantity: str, rules: RowRules, mapping: FieldMapping) -> 
     """Return the rules for rows of this quantity. Raise RowSkipped or RowRejected if it is no temperature."""
     meaning = meaning_of(quantity)
     if meaning.is_temperature:
+        if mapping.scale and meaning.scale not in (None, mapping.scale):
+            rules.notes.tell(f"The scale setting {mapping.scale} was used, but {quoted(quantity)} says otherwise.")
         return with_scale(rules, meaning.scale, mapping)
     if meaning.quantity is not Quantity.UNKNOWN:
         raise RowSkipped(*OTHER_QUANTITY, quantity)
