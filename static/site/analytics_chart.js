@@ -69,6 +69,12 @@
     return `${item.dataset.label}: ${value} ${data.unit}`;
   }
 
+  // Long names would leave no room for the chart; the table below has them in full.
+  function shortName(index) {
+    const name = data.names[index], most = box.clientWidth < 600 ? 16 : 32;
+    return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+  }
+
   function draw() {
     const { type, datasets, value } = kinds[data.kind]();
     const text = colour("--quiet");
@@ -82,7 +88,7 @@
         maintainAspectRatio: false,
         interaction: { mode: "index", intersect: false },
         scales: {
-          x: { grid: { display: false }, ticks: { color: text, maxRotation: 40, autoSkipPadding: 12 } },
+          x: { grid: { display: false }, ticks: { color: text, maxRotation: 40, autoSkipPadding: 12, callback: shortName } },
           y: { ...value, grid, ticks: { color: text }, title: { display: true, text: data.unit, color: text } },
         },
         plugins: {
