@@ -1,7 +1,8 @@
-"""The layout of pages on phones and laptops: nothing is cut off, overlaps or breaks within words."""
+"""The layout of pages on phones, laptops and paper: nothing is cut off, overlaps or breaks within words."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -100,3 +101,20 @@ def test_long_names_leave_room_for_the_chart_of_a_comparison(phone: Visit) -> No
     page = phone.open_completely(reverse("analytics-comparison"))
     height = page.evaluate("Object.values(Chart.instances)[0].chartArea.height")
     assert height > page.locator("#chart").bounding_box()["height"] / 2  # type: ignore[index]  # the chart is visible
+
+
+@pytest.mark.parametrize("address", ["alarm", "unit", "analytics"])
+def test_a_dark_page_is_printed_light_and_without_forms(
+    visit_with: Callable[..., Visit], world: World, address: str
+) -> None:
+    visit = visit_with(color_scheme="dark")
+    visit.sign_in(world.manager)
+    page = visit.open_completely(world.addresses[address])
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("html").get_attribute("data-bs-theme") == "light"
+    assert page.locator("main .btn:visible, main .settings-form:visible, .site-nav:visible").count() == 0
+    assert page.locator("h1, main canvas").evaluate_all("each => each.every((one) => one.clientWidth > 0)")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
