@@ -271,7 +271,7 @@ def _handle_action(
             form.add_error(None, str(error))
         else:
             messages.success(request, success_message)
-            return redirect("alarm", public_id)
+            return redirect(f"{reverse('alarm', args=[public_id])}#messages")
     # Somebody else may have changed the alarm: show its current state with the submitted data.
     principal, alarm = _alarm_of(request, public_id)
     return _render_alarm(request, principal, alarm, {action: form})

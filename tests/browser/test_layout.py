@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from tests.alarm_factories import AlarmFactory
 from tests.browser.conftest import Visit
@@ -118,3 +119,25 @@ def test_a_dark_page_is_printed_light_and_without_forms(
     assert page.locator("h1, main canvas").evaluate_all("each => each.every((one) => one.clientWidth > 0)")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+
+
+def test_an_alarm_can_be_acknowledged_from_the_top_of_its_page(phone: Visit, world: World) -> None:
+    phone.sign_in(world.manager)
+    page = phone.open(world.addresses["alarm"])
+    page.get_by_role("navigation", name="Actions").get_by_role("link", name="Acknowledge").click()
+    expect(page.get_by_label("Planned action")).to_be_in_viewport()
+
+
+def test_a_rejected_form_of_an_alarm_is_in_view_and_so_is_the_message_of_an_accepted_one(
+    phone: Visit, world: World
+) -> None:
+    phone.sign_in(world.manager)
+    page = phone.open(world.addresses["alarm"])
+    action = page.get_by_label("Planned action")
+    action.evaluate("each => each.required = false")
+    page.get_by_role("button", name="Acknowledge", exact=True).click()
+    expect(page.get_by_text("This field is required.")).to_be_in_viewport()
+
+    action.fill("Call the pharmacist on duty")
+    page.get_by_role("button", name="Acknowledge", exact=True).click()
+    expect(page.get_by_text("Alarm acknowledged.")).to_be_in_viewport()

@@ -286,7 +286,7 @@ class TestActions:
             ("comment", {"comment-text": "The fan."}),
             ("close", {"close-cause": "The fan.", "close-corrective_action": "A new fan."}),
         ]:
-            assert operator.post(url_of(alarm, f"alarm-{name}"), data)["Location"] == url_of(alarm)
+            assert operator.post(url_of(alarm, f"alarm-{name}"), data)["Location"] == f"{url_of(alarm)}#messages"
         alarm.refresh_from_db()
         assert (alarm.state, alarm.acknowledged_by, alarm.closed_by) == ("closed", "operator", "operator")
         kinds = [event.kind for event in operator.get(url_of(alarm)).context["events"]]
