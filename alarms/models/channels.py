@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.text import capfirst
 from typing_extensions import override
 
 from alarms.models.alarms import Alarm
@@ -178,3 +179,18 @@ class Rule(ScopedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def coverage_text(self) -> str:
+        """Which alarms the rule routes: "Critical; temperature, no data; North plant", "All alarms"."""
+        covered = [
+            list(self.severities),
+            [Alarm.Kind(kind).label for kind in self.kinds],
+            [str(place) for place in (*self.facilities.all(), *self.units.all())],
+        ]
+        return capfirst("; ".join(", ".join(names) for names in covered if names)) or "All alarms"
+
+    @property
+    def weekdays_text(self) -> str:
+        """The days of its hours: "Sat, Sun"; "" for all."""
+        return ", ".join(name[:3] for number, name in WEEKDAYS if number in self.weekdays)

@@ -118,6 +118,7 @@ class RuleForm(VersionedForm[Rule]):
             "channels": forms.CheckboxSelectMultiple,
             "escalation_channels": forms.CheckboxSelectMultiple,
         }
+        labels = {"is_enabled": "Enabled"}
         help_texts = {
             "facilities": "Leave facilities and units empty for all.",
             "channels": "Notified immediately.",

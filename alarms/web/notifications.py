@@ -44,7 +44,9 @@ def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     schedule = getattr(customer, "drill_schedule", None)
     context = _context(principal, customer) | {
         "channels": _channels_of(principal, customer),
-        "rules": _rules_of(principal, customer).prefetch_related("channels", "escalation_channels"),
+        "rules": _rules_of(principal, customer).prefetch_related(
+            "channels", "escalation_channels", "facilities", "units"
+        ),
         "list": list_page(request, listed.select_related("channel", "alarm"), MESSAGES_PER_PAGE),
         "is_pending": listed.filter(state=Message.State.WAITING, reason=Message.Reason.TEST).exists()
         or Drill.objects.filter(customer=customer, ended_at=None).exists(),

@@ -272,6 +272,17 @@ class TestRules:
         manager.post(url_of("settings-delete-rule", customer, rule.public_id))
         assert not Rule.objects.exists()
 
+    def test_the_list_says_which_alarms_and_days_a_rule_covers(self, manager: Client, customer: Customer) -> None:
+        plant = FacilityFactory(customer=customer, name="North plant")
+        covered = {"severities": ["critical"], "kinds": ["temperature", "no_data"], "weekdays": [5, 6]}
+        rule = RuleFactory(customer=customer, name="narrow", **covered)
+        rule.facilities.add(plant)
+        RuleFactory(customer=customer, name="wide")
+        page = manager.get(url_of("settings-notifications", customer)).content.decode()
+        assert "Critical; temperature, no data; North plant" in page
+        assert "Sat, Sun" in page
+        assert "All alarms" in page
+
     def test_a_rule_can_only_select_the_customers_own_objects(self, manager: Client, customer: Customer) -> None:
         channel = ChannelFactory(customer=customer)
         foreign_rows = {"channels": ChannelFactory(), "units": StorageUnitFactory(), "facilities": FacilityFactory()}
