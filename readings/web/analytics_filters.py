@@ -55,6 +55,11 @@ class AnalyticsFilters:
         """The last local date of the period."""
         return day_of(self.time_range.end - MICROSECOND, self.zone)
 
+    @property
+    def spans_zones(self) -> bool:
+        """Whether the units' facilities are in several time zones, whose days begin at different times."""
+        return len({unit_ref.zone for unit_ref in self.unit_refs.values()}) > 1
+
 
 def parse_filters(query: QueryDict, scope: Scope, now: datetime) -> AnalyticsFilters:
     """Return the filters given by a query string, limited to `scope`. Raises Http404 for invalid or hidden values."""

@@ -284,3 +284,15 @@ def test_staff_see_one_customer_at_a_time(client: Client, facility: Facility) ->
     assert table_of(client, "analytics", customer="B", **WEEK)["Mon 16 Nov 2026"]["Readings"] == "2"
     left_over = {"customer": "B", "facility": facility.public_id}
     assert table_of(client, "analytics", **left_over, **WEEK)["Mon 16 Nov 2026"]["Readings"] == "2"
+
+
+@pytest.mark.parametrize("page", OVER_TIME)
+def test_facilities_in_several_time_zones_are_named_as_the_reason_for_partial_days(
+    member: Client, facility: Facility, page: str
+) -> None:
+    note = "Each day is that of the facility's own time zone"
+    add_unit(facility, [5.0])
+    assert note not in member.get(reverse(page), WEEK).content.decode()
+    add_unit(FacilityFactory(customer=facility.customer, time_zone="Asia/Kolkata"), [5.0])
+    assert note in member.get(reverse(page), WEEK).content.decode()
+    assert note not in member.get(reverse(page), WEEK | {"interval": "hour"}).content.decode()
