@@ -98,7 +98,7 @@ class InviteForm(forms.Form):
     """The address and role of a new member."""
 
     email = forms.EmailField(label="E-mail address", max_length=150)
-    role = forms.ChoiceField(choices=Membership.Role.choices)
+    role = forms.ChoiceField(choices=[(role, role.capitalize()) for role in Membership.Role.values])
 
 
 def reason_field(help_text: str = "Recorded in the history.") -> forms.CharField:

@@ -143,6 +143,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "properties": present_unit(unit)}
     if part not in UNIT_PARTS.values():
         context["sensors"] = sensor_states(unit)
+        context["may_see_limits"] = page_principal(request).may(actions.SEE_SETTINGS, unit.facility.customer_id)
     if part != UNIT_PARTS["latest"]:
         try:
             period = requested_range(request.GET, unit.pk, unit.facility.zone, now)
@@ -171,7 +172,7 @@ def unit_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
         title="Unit",
         page=reverse("unit", args=[unit.public_id]),
         parents=[
-            ("Overview", reverse("overview")),
+            ("Facilities", reverse("facilities")),
             (facility.customer.name, ""),
             (str(facility), reverse("facility", args=[facility.public_id])),
         ],

@@ -126,6 +126,10 @@ def test_the_trail_leads_to_the_seals(manager: Client, customer: Customer) -> No
     assert link in manager.get(reverse("settings-history", args=[customer.public_id])).content.decode()
 
 
+def test_the_page_belongs_to_the_settings(manager: Client) -> None:
+    assert f'<a href="{reverse("settings")}" aria-current="page">' in page_of(manager)
+
+
 def test_a_seal_that_the_system_made_too_late_says_so(manager: Client, customer: Customer) -> None:
     in_time, late = DaySeal.objects.filter(customer=customer).order_by("sequence")
     DaySeal.objects.filter(pk=in_time.pk).update(sealed_at=in_time.closed_at + SEALED_WITHIN)

@@ -34,7 +34,16 @@ SECTIONS = (
     Section(
         "Settings",
         "settings",
-        ("settings", "password-change", "trail", "sessions", "mfa_", "account_reauthenticate", "socialaccount_"),
+        (
+            "settings",
+            "password-change",
+            "trail",
+            "seals",
+            "sessions",
+            "mfa_",
+            "account_reauthenticate",
+            "socialaccount_",
+        ),
     ),
 )
 

@@ -198,6 +198,11 @@ class TestProfile:
         CustomerFactory()
         assert list(manager.get(reverse("settings")).context["list"].rows) == [customer]
 
+    def test_a_customer_links_to_its_pages(self, manager: Client, customer: Customer) -> None:
+        page = manager.get(reverse("settings")).content.decode()
+        for name in ("tokens", "people", "units", "maintenance", "notifications"):
+            assert url_of(f"settings-{name}", customer) in page
+
     @pytest.mark.parametrize("theme", ["", "light", "dark"])
     def test_the_theme_is_saved_on_the_device(self, manager: Client, theme: str) -> None:
         response = manager.post(reverse("settings-display"), {"theme": theme}, follow=True)
@@ -279,6 +284,11 @@ class TestUnits:
         assert "set_temperature" in response.context["form"].errors
         unit.refresh_from_db()
         assert unit.set_temperature == 5.0
+
+    def test_an_empty_list_says_whether_anything_was_searched_for(self, manager: Client, customer: Customer) -> None:
+        url = url_of("settings-units", customer)
+        assert "No units yet." in manager.get(url).content.decode()
+        assert "No units match this search." in manager.get(url, {"text": "blood"}).content.decode()
 
     def test_the_list_is_filtered_by_text(self, manager: Client, customer: Customer) -> None:
         wanted = StorageUnitFactory(facility__customer=customer, name="Blood bank")

@@ -123,6 +123,12 @@ class TestSources:
         ]:
             assert [row.source for row in staff.get(reverse("sources"), query).context["sources"]] == [found]
 
+    def test_an_empty_list_says_whether_it_is_filtered(self, staff: Client) -> None:
+        assert "No sources yet." in staff.get(reverse("sources")).content.decode()
+        customer = CustomerFactory()
+        page = staff.get(reverse("sources"), {"customer": customer.customer_code}).content.decode()
+        assert "No sources match these filters." in page
+
     def test_a_customer_out_of_scope_is_not_found(self, sign_in: Callable[..., Client]) -> None:
         client = sign_in("manager")
         assert client.get(reverse("sources"), {"customer": CustomerFactory().customer_code}).status_code == 404

@@ -17,7 +17,14 @@ from pytest_django import DjangoAssertNumQueries
 from customers.models import StorageUnit
 from readings.models import SensorClock
 from readings.units.scales import to_celsius
-from tests.factories import MembershipFactory, SensorFactory, StorageUnitFactory, store_reading, store_readings
+from tests.factories import (
+    MembershipFactory,
+    SensorFactory,
+    StorageUnitFactory,
+    make_token,
+    store_reading,
+    store_readings,
+)
 from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +93,25 @@ def test_a_unit_without_readings_has_a_page(member: Client, unit: StorageUnit) -
         response = member.get(address(unit), query)
         assert response.status_code == 200
         assert "No readings yet." in response.content.decode()
+
+
+def test_the_page_leads_to_the_units_limits_for_those_who_may_see_them(client: Client, unit: StorageUnit) -> None:
+    customer = unit.facility.customer
+    limits = reverse("settings-unit-limits", args=[customer.public_id, unit.public_id])
+    client.force_login(MembershipFactory(customer=customer).user)
+    assert limits in client.get(address(unit)).content.decode()
+    _, text = make_token(customer, permissions=["read"], units=[unit])
+    client.logout()
+    client.post(reverse("login"), {"username": customer.customer_code, "password": text})
+    page = client.get(address(unit))
+    assert page.status_code == 200
+    assert limits not in page.content.decode()
+
+
+def test_the_page_is_below_the_facilities(member: Client, unit: StorageUnit) -> None:
+    for name in ("unit", "unit-history"):
+        page = member.get(address(unit, name)).content.decode()
+        assert f'<a href="{reverse("facilities")}">Facilities</a> › ' in page
 
 
 @pytest.mark.parametrize("page", PAGES)
