@@ -38,14 +38,17 @@ class LiveApi:
 
 
 @contextmanager
-def live_api(folder: Path) -> Iterator[LiveApi]:
-    """Run the API without worker and beat. Customer A has a facility with units that have readings."""
+def live_api(folder: Path, *, has_static_files: bool = False) -> Iterator[LiveApi]:
+    """Run the API without worker and beat. Customer A has a facility with units that have readings.
+
+    has_static_files: the pages of the API's documentation need them; collecting them takes seconds.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with running_system(BROKER_URL, folder, DEMO="true", PORT=str(port), WEB_WORKERS="1") as system:
-        # The pages of the API's documentation name collected files.
-        system.manage("collectstatic", "--no-input", "--verbosity", "0")
+        if has_static_files:
+            system.manage("collectstatic", "--no-input", "--verbosity", "0")
         system.start("web")
         api = LiveApi(f"http://127.0.0.1:{port}", system)
         wait_until("the web process answers", lambda: is_answering(api.root), seconds=30)

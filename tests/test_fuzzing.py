@@ -83,7 +83,7 @@ class Fuzzed:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
-    with live_api(tmp_path_factory.mktemp("fuzzing")) as api:
+    with live_api(tmp_path_factory.mktemp("fuzzing"), has_static_files=True) as api:
         (facility,) = api.request("GET", "/facilities", TOKENS["read"])["items"]
         unit = api.request("GET", f"/facilities/{facility['id']}/units", TOKENS["read"])["items"][0]
         customer = api.request("GET", "/admin/customers", TOKENS["admin"])["items"][-1]
