@@ -237,6 +237,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return _problem(404, str(error))
     except _CLIENT_MISTAKES as error:
         return _problem(400, str(error))
+    except OverflowError:
+        return _problem(400, "a number or an instant is out of range")
 
 
 def _problem(status: int, detail: str) -> web.Response:

@@ -1,13 +1,12 @@
 """Check pushed readings as a customer's system would."""
 
 from collections.abc import Collection
-from math import isfinite
 from typing import Any
 
 from simulator.base.instants import parse_moment
 
-_COLDEST_C = -273.15
-_HOTTEST_C = 1_000.0
+# The lowest and the highest possible temperature on each scale.
+_RANGES = {"C": (-273.15, 1_000.0), "F": (-459.67, 1_832.0)}
 
 
 class PushError(ValueError):
@@ -35,11 +34,11 @@ def _is_acceptable(row: Any, unit_codes: Collection[str]) -> bool:
 
 
 def _is_possible(temperature: object, scale: object) -> bool:
-    if scale not in ("C", "F"):
+    if not isinstance(scale, str) or scale not in _RANGES:
         return False
     if temperature is None:
         return True
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not isfinite(temperature):
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float):
         return False
-    celsius = (temperature - 32.0) / 1.8 if scale == "F" else temperature
-    return _COLDEST_C <= celsius <= _HOTTEST_C
+    lowest, highest = _RANGES[scale]
+    return lowest <= temperature <= highest

@@ -288,11 +288,14 @@ def test_a_push_returns_the_number_of_acceptable_readings(serve: Serve, freezer:
         {**good, "temperature": "cold"},
         {**good, "temperature": True},
         {**good, "temperature": -300},
+        {**good, "temperature": 10**400},
+        {**good, "temperature": float("nan")},
+        {**good, "temperature": -460, "temperature_unit": "F"},
         {**good, "temperature_unit": "X"},
         5,
     ]
     rows = [good, {**good, "temperature": None}, {**good, "temperature": 1_500, "temperature_unit": "F"}, *bad]
-    expected = {"received": 11, "accepted": 3, "rejected": 8}
+    expected = {"received": 14, "accepted": 3, "rejected": 11}
     assert post(f"{url}/temperature/readings", {"readings": rows}).json() == expected
     assert post(f"{url}/temperature/readings", rows).json() == expected
 
@@ -345,6 +348,8 @@ def test_an_invalid_query_is_400_with_the_reason(serve: Serve, freezer: Customer
         ("/simulate/fault/unit_Z_1_1", 405),
         ("/ledger?start=never", 400),
         ("/ledger?start=2026-11-23&end=2026-11-22", 400),
+        ("/ledger?end=0001-01-01", 400),
+        ("/temperature/historical?until=0001-01-01", 400),
     ],
 )
 def test_unknown_paths_are_errors_in_json(serve: Serve, freezer: Customer, path: str, status: int) -> None:
@@ -360,7 +365,9 @@ def test_unknown_paths_are_errors_in_json(serve: Serve, freezer: Customer, path:
         ("/simulate/fault/unit_9", {"kind": "door_open", "duration_minutes": 5}, 404),
         ("/simulate/fault/unit_Z_1_1", {"kind": "fire", "duration_minutes": 5}, 400),
         ("/simulate/fault/unit_Z_1_1", [], 400),
+        ("/simulate/fault/unit_Z_1_1", {"kind": "door_open", "duration_minutes": 10**400}, 400),
         ("/simulate/transport", {"cut_off": 2}, 400),
+        ("/simulate/transport", {"late_seconds": 10**400}, 400),
         ("/simulate/transport", 5, 400),
         ("/temperature/readings", 5, 400),
     ],
