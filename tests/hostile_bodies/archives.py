@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import random
 import zipfile
-from collections.abc import Iterable, Iterator
-from itertools import count, islice
+from collections.abc import Callable, Iterable, Iterator
 
 from tests.hostile_bodies.bodies import HEADER
 
@@ -26,33 +25,38 @@ _SHEET = (b"<worksheet><sheetData>", b"</sheetData></worksheet>")
 _ROW = b"<row>" + b"<c><v>1</v></c>" * 7 + b"</row>"
 
 
-def archives(size_bytes: int) -> dict[str, bytes]:
-    """Return archives that unpack to about `size_bytes`, or are of about that size."""
-    rows = (b"A,f,u,%d,2026-11-23T10:11:11,s,c\n" % random.Random(each).getrandbits(60) for each in count())
+def archives(size_bytes: int) -> dict[str, Callable[[], bytes]]:
+    """Return how to make archives that unpack to about `size_bytes`, or are of about that size."""
     return {
-        "ZIP of a large table": zipped({"a.csv": [HEADER, *islice(rows, size_bytes // 45)]}),
-        "ZIP of line breaks": zipped({"a.csv": [b"\n" * size_bytes]}),
-        "ZIP of endless members": zipped({str(each): [] for each in range(size_bytes // 500)}),
-        "ZIP in a ZIP": zipped({"a.csv": [zipped({"a.csv": [bytes(size_bytes)]})]}),
-        "workbook of cells": workbook(_repeated(_ROW, size_bytes)),
-        "workbook of as many texts as it may have": workbook(
+        "ZIP of a large table": lambda: zipped({"a.csv": _table(size_bytes // 45)}),
+        "ZIP of line breaks": lambda: zipped({"a.csv": [b"\n" * size_bytes]}),
+        "ZIP of endless members": lambda: zipped({str(each): [] for each in range(size_bytes // 500)}),
+        "ZIP in a ZIP": lambda: zipped({"a.csv": [zipped({"a.csv": [bytes(size_bytes)]})]}),
+        "workbook of cells": lambda: workbook(_repeated(_ROW, size_bytes)),
+        "workbook of as many texts as it may have": lambda: workbook(
             b"<row>%s</row>" % (b'<c t="str"><v>a text of 20 chars</v></c>' * 7)
             for _ in range(min(size_bytes // 300, 100_000))
         ),
-        "workbook of two corners": workbook([b'<row><c r="A1"><v>1</v></c><c r="XFD1048576"><v>1</v></c></row>']),
-        "workbook of one endless row": workbook([b"<row>", *_repeated(b"<c><v>1</v></c>", size_bytes), b"</row>"]),
-        "workbook of one endless text": workbook(
+        "workbook of two corners": lambda: workbook(
+            [b'<row><c r="A1"><v>1</v></c><c r="XFD1048576"><v>1</v></c></row>']
+        ),
+        "workbook of one endless row": lambda: workbook(
+            [b"<row>", *_repeated(b"<c><v>1</v></c>", size_bytes), b"</row>"]
+        ),
+        "workbook of one endless text": lambda: workbook(
             [b'<row><c t="str"><v>', *_repeated(b"a", size_bytes), b"</v></c></row>"]
         ),
-        "workbook of line breaks": workbook([b'<row><c t="str"><v>', *_repeated(b"\n", size_bytes), b"</v></c></row>"]),
-        "workbook of a repeated text": workbook(
+        "workbook of line breaks": lambda: workbook(
+            [b'<row><c t="str"><v>', *_repeated(b"\n", size_bytes), b"</v></c></row>"]
+        ),
+        "workbook of a repeated text": lambda: workbook(
             _repeated(b'<row><c t="s"><v>0</v></c></row>', size_bytes),
             [b"<sst><si><t>", *_repeated(b"a", min(size_bytes, 4 << 20)), b"</t></si></sst>"],
         ),
-        "workbook of texts": workbook([], [b"<sst>", *_repeated(b"<si><t>a</t></si>", size_bytes), b"</sst>"]),
-        "workbook of one endless tag": workbook([b'<row a="', *_repeated(b"a", size_bytes), b'"/>']),
-        "workbook of elements in elements": workbook(_repeated(b"<a>", size_bytes)),
-        "workbook of entities": workbook([b"&a;"], start=b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaaaaaaaaaa">]>'),
+        "workbook of texts": lambda: workbook([], [b"<sst>", *_repeated(b"<si><t>a</t></si>", size_bytes), b"</sst>"]),
+        "workbook of one endless tag": lambda: workbook([b'<row a="', *_repeated(b"a", size_bytes), b'"/>']),
+        "workbook of elements in elements": lambda: workbook(_repeated(b"<a>", size_bytes)),
+        "workbook of entities": lambda: workbook([b"&a;"], start=b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaaaaaaaaaa">]>'),
     }
 
 
@@ -80,6 +84,12 @@ def workbook(rows: Iterable[bytes], texts: Iterable[bytes] = (b"<sst></sst>",), 
             "xl/worksheets/sheet1.xml": [start, _SHEET[0], *rows, _SHEET[1]],
         }
     )
+
+
+def _table(rows: int) -> Iterator[bytes]:
+    yield HEADER
+    for number in range(rows):
+        yield b"A,f,u,%d,2026-11-23T10:11:11,s,c\n" % random.Random(number).getrandbits(60)
 
 
 def _repeated(unit: bytes, size_bytes: int) -> Iterator[bytes]:

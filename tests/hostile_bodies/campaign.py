@@ -78,10 +78,7 @@ class Campaign:
             f"/container/{name}": partial(gzip_response, data, "text/csv")
             for name, data in containers(self.poll_bytes).items()
         }
-        polls |= {
-            f"/archive/{name}": partial(plain_response, data, "application/octet-stream")
-            for name, data in archives(self.poll_bytes).items()
-        }
+        polls |= {f"/archive/{name}": partial(_archived, make) for name, make in archives(self.poll_bytes).items()}
         polls |= {
             "/pages_of_rows": partial(endless_pages, b'"readings":', _PAGED_ROW, self.poll_bytes // 100),
             "/pages_of_numbers": partial(endless_pages, b'"readings":[],"a":', b"1", self.poll_bytes // 100),
@@ -141,6 +138,10 @@ class Campaign:
         return process.run(
             f"push of {name}", path=str(path), content_type=content_type, token=token, is_warm_up=is_warm_up
         )
+
+
+def _archived(make: _MakeBody) -> Respond:
+    return plain_response(make(), "application/octet-stream")
 
 
 def _pushed() -> list[HostileBody]:
