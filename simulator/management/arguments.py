@@ -43,7 +43,7 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_template_argument(parser: argparse.ArgumentParser) -> None:
-    """`--template`."""
+    """Add `--template`."""
     parser.add_argument(
         "--template",
         choices=list(TEMPLATES),

@@ -92,7 +92,7 @@ class Customer:
 
     data_sharing_method is "api" (shape 1) or "csv" (shape 2): the shape it prefers; all shapes are served.
     envelope names the list in shape 1: readings, data, items, results, or bare for a list without an envelope.
-    page_rows: shape 1 comes in pages of so many rows, with the URL of the next one; 0 for all rows at once.
+    page_rows: shape 1 comes in pages of this many rows, with the URL of the next one; 0 for all rows at once.
     csv_form is "common" or "older". timestamps is "iso" (microseconds) or "space" (a blank, whole seconds).
     whole_degrees: its readings are whole degrees wherever they are sent.
     """

@@ -99,7 +99,7 @@ class SimulatedCustomer:
     def pieces(
         self, wanted: Sequence[UnitSeries], window: Window, *, newest_first: bool = False
     ) -> Iterator[list[Piece]]:
-        """Yield what was sampled in the window and is available now, about ROWS_AT_ONCE rows at a time."""
+        """Yield what was sampled in the window and is available now, about MAX_ROWS rows at a time."""
         time_chunks = list(_time_chunks(wanted, window))
         for time_chunk in reversed(time_chunks) if newest_first else time_chunks:
             yield [Piece(series, self._fetchable(series, time_chunk)) for series in wanted]
@@ -164,7 +164,7 @@ class Simulation:
 
 
 def _time_chunks(wanted: Sequence[UnitSeries], window: Window) -> Iterator[Window]:
-    """Split the window where about ROWS_AT_ONCE rows have accumulated."""
+    """Split the window where about MAX_ROWS rows have accumulated."""
     rows_per_second = sum(1.0 / series.unit.reading_every_seconds for series in wanted)
     if not rows_per_second:
         return

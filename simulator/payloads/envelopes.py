@@ -13,7 +13,7 @@ from simulator.base.instants import moment_of, naive_text
 from simulator.model.series import UnitSeries
 from simulator.model.simulation import Piece, SimulatedCustomer, Window
 from simulator.payloads.bodies import Body
-from simulator.payloads.rows import RowFormat, csv_form, json_format
+from simulator.payloads.rows import RowFormat, csv_format, json_format
 
 Windows = Callable[[], Iterable[list[Piece]]]
 
@@ -62,7 +62,7 @@ def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window
 
 def csv_body(served: SimulatedCustomer, window: Window) -> Body | None:
     """Return shape 2: the readings of a window as a download, oldest first; None if there are none."""
-    customer, form = served.customer, csv_form(served.customer)
+    customer, form = served.customer, csv_format(served.customer)
     row_count, pieces = _counted(served, window)
     if not row_count:
         return None
@@ -178,7 +178,7 @@ def _texts(served: SimulatedCustomer, form: RowFormat, time_chunks: Iterable[lis
 
 
 def _in_time_order(served: SimulatedCustomer, form: RowFormat, pieces: Sequence[Piece]) -> list[str]:
-    """Yield the rows of all units in sampling order."""
+    """Return the rows of all units in sampling order."""
     texts = [text for series, rows in pieces for text in form.texts(series, rows, served.faults_of(series.unit.code))]
     if len(pieces) == 1:
         return texts

@@ -19,7 +19,7 @@ _ALARM_BEYOND_THOUSANDTHS = 2_000
 
 
 def logger_file_name(series: UnitSeries) -> str:
-    """Return a file name with the name of the unit, as people choose for such files."""
+    """Return a file name with the code of the unit, as people choose for such files."""
     return f"{series.unit.code}.csv"
 
 

@@ -151,7 +151,7 @@ def json_format(customer: Customer) -> RowFormat:
     return RowFormat(customer, fields, _json_value, write)
 
 
-def csv_form(customer: Customer) -> RowFormat:
+def csv_format(customer: Customer) -> RowFormat:
     """Return the format of rows as CSV lines in the customer's form and dialect, without line breaks."""
     dialect = customer.csv_dialect
 
