@@ -151,6 +151,7 @@ def test_killed_workers_lose_no_message(broker_url: str, tmp_path: Path) -> None
             "every message is sent",
             lambda: restart_worker_if_ended(system) and system.database.value(SENT) == ALARMS,
             seconds=180,
+            look_every=0.5,
         )
 
         ids = {identity for (identity,) in system.database.rows(IDS)}
