@@ -11,6 +11,7 @@ from alarms.evaluation.evaluate import evaluate
 from alarms.limits.versions import update_versions
 from alarms.models import LimitVersion, UnitLimits
 from benchmarks import excursions, storing
+from benchmarks.measuring.cpu_time import elapsed_seconds
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
 from customers.models import StorageUnit
@@ -57,7 +58,7 @@ def _run_within(results: Results) -> None:
             with connection.cursor() as cursor:
                 cursor.execute(storing.EMPTY)
             _store_and_evaluate(storing.of_the_day_before(columns))
-            seconds[name].append(storing.timed(lambda work=work: work(columns)))  # type: ignore[misc]  # a lambda with a default
+            seconds[name].append(elapsed_seconds(lambda work=work: work(columns)))  # type: ignore[misc]  # a lambda with a default
     stored, evaluated = (statistics.median(each[1:]) for each in seconds.values())
     ratios = [after / before - 1 for before, after in zip(*seconds.values(), strict=True)][1:]
     results.title(f"{storing.UNITS} units, {ROWS:,} readings within limits per batch, medians of {ROUNDS} rounds")

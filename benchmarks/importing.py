@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connection
 
 from benchmarks import storing
+from benchmarks.measuring.cpu_time import elapsed_seconds
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
 from readings.storage.reading_batch import ReadingBatch
@@ -54,7 +55,7 @@ def run(results: Results) -> None:
 def _copy_seconds(columns: ReadingBatch) -> float:
     with connection.cursor() as cursor:
         cursor.execute(storing.MAKE_BARE)
-    return storing.timed(lambda: storing.bare_copy(columns))
+    return elapsed_seconds(lambda: storing.bare_copy(columns))
 
 
 def _report(results: Results, suffix: str, path: Path, copy_seconds: float) -> None:

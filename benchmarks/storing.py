@@ -8,8 +8,6 @@ search for duplicates cost. Each mechanism is measured against the store without
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +18,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
+from benchmarks.measuring.cpu_time import elapsed_seconds
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
 from readings.storage import store as store_module
@@ -85,7 +84,7 @@ def _run_mechanisms(results: Results, columns: ReadingBatch) -> None:
                 if is_stored:
                     store(columns)
                 with context:
-                    measured.append(timed(lambda: store(columns)))
+                    measured.append(elapsed_seconds(lambda: store(columns)))
         ratio = statistics.median(on[1:]) / statistics.median(off[1:])
         results.add(name, ratio, "of time without", at_most=MAX_RATIO)
 
@@ -100,7 +99,7 @@ def _run_small(results: Results, unit_sensors: list[tuple[int, int]], start: dat
         for _ in range(SMALL_ROUNDS):
             first = minute * UNITS
             batch = readings.take(np.arange(first, first + rows))
-            seconds.append(timed(partial(store, batch)))
+            seconds.append(elapsed_seconds(partial(store, batch)))
             minute += 1
         results.add(f"{rows} new rows of {units} units", statistics.median(seconds[10:]) * 1e3, "ms", at_most=target)
 
@@ -127,12 +126,12 @@ def _measure(columns: ReadingBatch, rounds: int) -> dict[str, list[float]]:
     half = columns.take(np.flatnonzero(columns.recorded_at_us // 60_000_000 % 2))
     for _ in range(rounds + 1):
         _empty_tables(columns)
-        seconds["copy"].append(timed(lambda: bare_copy(columns)))
-        seconds["new"].append(timed(lambda: store(columns)))
-        seconds["duplicates"].append(timed(lambda: store(columns)))
+        seconds["copy"].append(elapsed_seconds(lambda: bare_copy(columns)))
+        seconds["new"].append(elapsed_seconds(lambda: store(columns)))
+        seconds["duplicates"].append(elapsed_seconds(lambda: store(columns)))
         _empty_tables(columns)
         store(half)
-        seconds["half and half"].append(timed(lambda: store(columns)))
+        seconds["half and half"].append(elapsed_seconds(lambda: store(columns)))
     return {what: measured[1:] for what, measured in seconds.items()}
 
 
@@ -152,13 +151,6 @@ def of_the_day_before(columns: ReadingBatch) -> ReadingBatch:
     """
     few = columns.take(np.arange(store_module.FEW_ROWS + 1))
     return replace(few, recorded_at_us=few.recorded_at_us - DAY_US)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def bare_copy(columns: ReadingBatch) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 from django.db import connection
 
+from benchmarks.measuring.cpu_time import elapsed_seconds
 from benchmarks.measuring.fleet import make_units
 from benchmarks.measuring.results import Results
 from core.api.pagination import Cursor
@@ -56,10 +55,10 @@ def run(results: Results) -> None:
     refresh()
     results.title(f"{UNITS} units, {len(rows):,} readings of {days} days")
     hot_bytes, hot = _hot_bytes() / len(rows), _list_seconds(days)
-    seconds = _seconds(lambda: archive_month(MONTH))
+    seconds = elapsed_seconds(lambda: archive_month(MONTH))
     archived = _list_seconds(days)
     archived_bytes = sum(ArchiveFile.objects.filter(replaced_at=None).values_list("byte_count", flat=True)) / len(rows)
-    restored = _seconds(lambda: restore_month(MONTH))
+    restored = elapsed_seconds(lambda: restore_month(MONTH))
     results.add("a reading in the table", hot_bytes, "bytes", at_most=MAX_HOT_BYTES)
     results.add("an archived reading", archived_bytes, "bytes", at_most=MAX_ARCHIVED_BYTES)
     for name, took in archived.items():
@@ -126,13 +125,7 @@ def _list_seconds(days: int) -> dict[str, float]:
         assert sum(map(len, month.chunks(CHUNK_ROWS))) > PAGE_ROWS
 
     return {
-        "its first page": statistics.median(_seconds(a_page) for _ in range(PAGES)),
-        "a page in the middle": statistics.median(_seconds(a_page_below) for _ in range(PAGES)),
-        "all of it": _seconds(everything),
+        "its first page": statistics.median(elapsed_seconds(a_page) for _ in range(PAGES)),
+        "a page in the middle": statistics.median(elapsed_seconds(a_page_below) for _ in range(PAGES)),
+        "all of it": elapsed_seconds(everything),
     }
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

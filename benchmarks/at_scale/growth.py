@@ -13,10 +13,10 @@ from statistics import median
 
 from django.db import connection
 
+from benchmarks.measuring.cpu_time import elapsed_seconds
 from benchmarks.measuring.filling import fill, one_minute_readings
 from benchmarks.measuring.results import Results
 from benchmarks.rest_api import CUSTOMERS, UNITS_EACH, customers_units, prepare_customers
-from benchmarks.storing import timed
 from readings.storage.store import store
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
@@ -57,7 +57,7 @@ def _milliseconds_on_top_of(size: int) -> dict[int, float]:
     for minutes, rounds in BATCHES.items():
         seconds = []
         for _ in range(rounds):
-            seconds.append(timed(partial(store, one_minute_readings(unit_sensors, after, minutes))))
+            seconds.append(elapsed_seconds(partial(store, one_minute_readings(unit_sensors, after, minutes))))
             after += timedelta(minutes=minutes)
         found[minutes] = median(seconds[rounds // 4 :]) * 1e3
     return found
