@@ -44,15 +44,21 @@ class Command(BaseCommand):
 
     def _archive_due(self) -> None:
         drop_detached()
+        try:
+            remove_replaced_files()
+        except ArchiveError as error:
+            raise CommandError(str(error)) from error
         months = due_months(retention())
         if not months:
             self.stdout.write("No month is to be archived.")
-        try:
-            remove_replaced_files()
-            for month in months:
+        problems = []
+        for month in months:
+            try:
                 self._archive(month)
-        except ArchiveError as error:
-            raise CommandError(str(error)) from error
+            except CommandError as error:  # the next months may be archived nevertheless
+                problems.append(str(error))
+        if problems:
+            raise CommandError("\n".join(problems))
 
     def _archive(self, month: date) -> None:
         if (objection := objection_to(month)) is not None:
@@ -63,11 +69,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _list(self) -> None:
-        for archived in archived_months():
+        archived_before, due = archived_months(), due_months(retention())
+        if not archived_before and not due:
+            self.stdout.write("No month is archived or to be archived.")
+        for archived in archived_before:
             files = archived.files.filter(replaced_at=None)
             readings, size = sum(file.reading_count for file in files), sum(file.byte_count for file in files)
             self.stdout.write(f"{archived.month:%Y-%m}  {readings:,} readings  {size:,} bytes  {len(files)} files")
-        for month in due_months(retention()):
+        for month in due:
             self.stdout.write(f"{month:%Y-%m}  due")
 
     def _verify(self) -> None:

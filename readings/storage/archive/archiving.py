@@ -213,7 +213,9 @@ def _compare_with_table(state: MonthState, part: _UnitRange, rows: pl.DataFrame)
     if sums(rows) != expected:
         # The message is for the health check, which everybody can read.
         logger.error("readings differ from the table", month=f"{state.month:%Y-%m}", read=sums(rows), table=expected)
-        raise NotVerified("What was read is not what the table holds; nothing was changed. The logs say more.")
+        raise NotVerified(
+            f"What was read of {state.month:%Y-%m} is not what the table holds; nothing was changed. The logs say more."
+        )
 
 
 def _write_verified(state: MonthState, part: _UnitRange, rows: pl.DataFrame) -> ArchiveFile:

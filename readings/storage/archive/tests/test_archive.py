@@ -180,7 +180,7 @@ def test_the_health_check_shows_no_sums_of_readings_that_were_read_differently(m
 
     assert archive_or_note(MONTH) is None
     assert archive_problem() == (
-        "2024-03: What was read is not what the table holds; nothing was changed. The logs say more."
+        "2024-03: What was read of 2024-03 is not what the table holds; nothing was changed. The logs say more."
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,25 @@ def test_the_task_archives_what_is_older_than_data_retention_days(
         cursor.execute("UPDATE late_readings SET arrived_at = arrived_at - interval '2 days'")
     archive_readings()
     assert ArchivedMonth.objects.filter(month=MONTH, is_archived=True).exists()
+
+
+def test_the_command_archives_the_months_that_can_be(sensors: list[Sensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "_objections", [lambda month: "Days are not sealed." if month < MONTH else None])
+    fill(sensors[:1])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE late_readings SET arrived_at = arrived_at - interval '2 days'")
+
+    with pytest.raises(CommandError, match=r"^2024-02 cannot be archived yet: Days are not sealed\.$"):
+        call_command("archive_readings", stdout=StringIO())
+
+    archived = ArchivedMonth.objects.filter(is_archived=True).values_list("month", flat=True)
+    assert set(archived) == {date(2024, 3, 1), date(2024, 4, 1)}
+
+
+def test_the_list_says_that_there_is_nothing_to_list() -> None:
+    printed = StringIO()
+    call_command("archive_readings", list=True, stdout=printed)
+    assert printed.getvalue() == "No month is archived or to be archived.\n"
 
 
 def test_the_task_leaves_the_work_to_a_run_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
