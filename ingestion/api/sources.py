@@ -158,7 +158,7 @@ class PollSource(SourceAction):
         """Poll a source now instead of at its next slot; it starts within seconds. For operators."""
         with self.acting_on(request, public_id) as source:
             if not claims.poll_now(Source.objects.filter(pk=source.pk)):
-                raise Conflict("Resume the source to poll it." if source.url else "The source has no URL to poll.")
+                raise Conflict(claims.why_not_polled(source))
         return self.versioned(source, _representation(source))
 
 

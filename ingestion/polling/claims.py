@@ -61,13 +61,22 @@ def poll_now(sources: QuerySet[Source]) -> int:
     return polled.update(next_due_at=clock.database_now(), polls_begun=0)
 
 
+def why_not_polled(source: Source) -> str:
+    """Say why `poll_now` has not made the source due."""
+    return "Resume the source to poll it." if source.url else "The source has no URL to poll."
+
+
 def apply_changes(source: Source, changed: Collection[str]) -> None:
     """Make a changed source due at once if it fails, or if it must not wait for its next slot with the former settings.
 
-    What was changed may be what fixes a failing source, or files of it that fail, whatever it is.
+    What was changed may be what fixes a failing source, or files of it that fail, whatever it is. The next poll reads
+    another description of the structure.
     """
+    own = Source.objects.filter(pk=source.pk)
+    if "structure_url" in changed:
+        own.update(structure_read_at=None)
     if source.failures_in_a_row or not _APPLIED_AT_ONCE.isdisjoint(changed):
-        poll_now(Source.objects.filter(pk=source.pk))
+        poll_now(own)
     else:
         SourceFile.objects.filter(source=source, state=SourceFile.State.FAILED).update(retry_at=None)
 

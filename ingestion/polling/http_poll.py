@@ -350,8 +350,9 @@ class HttpPoll(SourcePoll):
             return
         with source_leases.hold(self.claim) as source:
             Register(self.source.customer, source).register(descriptions)
-            source.structure_read_at = self.started_at
-            source.save(update_fields=["structure_read_at"])
+            if source.structure_url == self.source.structure_url:  # otherwise the next poll reads the other one
+                source.structure_read_at = self.started_at
+                source.save(update_fields=["structure_read_at"])
 
     def _is_structure_due(self) -> bool:
         read_at = self.source.structure_read_at

@@ -142,7 +142,7 @@ def change_schedule(request: HttpRequest, public_id: UUID) -> HttpResponse:
     sources = Source.objects.filter(pk=source.pk)
     if action == "poll":
         refuse_unless(principal.may(actions.POLL_SOURCES, source.customer_id))
-        message = "Polling starts within seconds." if claims.poll_now(sources) else "Resume the source to poll it."
+        message = "Polling starts within seconds." if claims.poll_now(sources) else claims.why_not_polled(source)
     elif action in ("pause", "resume"):
         refuse_unless(principal.may(actions.CHANGE_SOURCES, source.customer_id))
         changed = claims.pause(sources) if action == "pause" else claims.resume(sources)

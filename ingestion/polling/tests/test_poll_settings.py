@@ -15,6 +15,7 @@ from customers.models import StorageUnit
 from ingestion.models import Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
+from ingestion.polling.claims import apply_changes
 from ingestion.polling.fetch import FetchedBody
 from ingestion.polling.request import request_source
 from ingestion.polling.tests.polling import (
@@ -53,6 +54,19 @@ def test_the_structure_is_read_again_a_day_later_and_not_before(
         noon.move_to(moment)
         polled(source)
     assert asked_of(source.server) == ["/facilities", "/current", "/current", "/facilities", "/current"]
+
+
+def test_another_structure_is_read_by_the_next_poll(source_of: Callable[..., ServedSource]) -> None:
+    script = by_path({"/facilities": STRUCTURE, "/plants": STRUCTURE, "/current": json_answer(json_body())})
+    source = source_of(script, path="/current", structure_path="/facilities")
+    polled(source)
+
+    source.structure_url = source.structure_url.replace("/facilities", "/plants")
+    source.save(update_fields=["structure_url"])
+    apply_changes(source, {"structure_url"})
+    polled(source)
+
+    assert asked_of(source.server) == ["/facilities", "/current", "/plants", "/current"]
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,11 @@ class TestActions:
         assert data(act(client, "source-schedule", source, action="resume")) == ["Source resumed."]
         assert not Source.objects.get().is_paused
 
+    def test_a_source_without_a_url_is_not_polled(self, sign_in: Callable[..., Client], source: Source) -> None:
+        Source.objects.update(url="")
+        response = act(sign_in("operator"), "source-schedule", source, action="poll")
+        assert data(response) == ["The source has no URL to poll."]
+
     def test_a_replayed_row_is_stored(
         self, sign_in: Callable[..., Client], source: Source, rejected: RejectedRow
     ) -> None:
