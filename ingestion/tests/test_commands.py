@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.leases import Claim
 from customers.models import Customer, StorageUnit
 from ingestion.models import Delivery, RejectedRow
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.claims import claim_now
+from ingestion.polling.poll import poll
 from ingestion.polling.tests.polling import ServedSource, csv_answer, json_answer
 from ingestion.polling.tests.scripted_server import answer
 from ingestion.tests.commands import run
@@ -219,6 +221,25 @@ def test_polling_manually_polls_all_sources_and_fails_if_one_does(
         "working: Success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.",
     ]
     assert errors == "Failed: broken."
+
+
+def test_an_internal_error_does_not_keep_other_sources_from_being_polled(
+    source_of: Callable[..., ServedSource], customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_of(json_answer(json_body()), customer=customer, name="broken")
+    other = source_of(json_answer(json_body()), customer=customer, name="other")
+
+    def poll_unless_broken(claim: Claim) -> list[Delivery]:
+        if claim.row_id != other.pk:
+            raise ZeroDivisionError
+        return poll(claim)
+
+    monkeypatch.setattr("ingestion.management.commands.poll.poll", poll_unless_broken)
+    output, errors = run("poll", "A", expect_failure=True)
+
+    assert output.startswith("other: Success")
+    assert "broken: ZeroDivisionError in this system. See the log for details.\n" in errors
+    assert "Failed: broken." in errors
 
 
 def test_one_source_can_be_polled_by_its_name(source_of: Callable[..., ServedSource], customer: Customer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
@@ -13,6 +14,8 @@ from ingestion.models import Delivery, Source
 from ingestion.polling.claims import claim_now
 from ingestion.polling.poll import poll
 from ingestion.polling.trial import try_source
+
+logger = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
@@ -49,6 +52,11 @@ class Command(BaseCommand):
             deliveries = poll(claim_now(source))
         except ClaimLost as lost:
             self.stderr.write(f"{source.name}: {lost}")
+            return False
+        except Exception as error:
+            # It is a failed delivery by now; the other sources are polled nevertheless.
+            logger.exception("poll failed", customer=source.customer.customer_code, source=str(source.public_id))
+            self.stderr.write(f"{source.name}: {type(error).__name__} in this system. See the log for details.")
             return False
         for delivery in deliveries:
             self.stdout.write(f"{source.name}: {delivery.outcome}")
