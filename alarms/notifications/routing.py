@@ -108,7 +108,7 @@ class RoutingTable:
         return cls(at, routes, windows)
 
     def routes_for(self, alarm: Alarm) -> Sequence[Route]:
-        """Return the routes of `alarm` whose hours it is now; none during maintenance."""
+        """Return the routes of `alarm` that apply at this hour; none during maintenance."""
         return [route for route in self.matching_routes(alarm) if self.is_within_hours(route, alarm, self.at)]
 
     def matching_routes(self, alarm: Alarm, severities: Collection[str] = ()) -> Sequence[Route]:

@@ -57,7 +57,7 @@ class AnalyticsFilters:
 
     @property
     def spans_zones(self) -> bool:
-        """Whether the units' facilities are in several time zones, whose days begin at different times."""
+        """Whether the units' facilities are in several time zones, where days begin at different times."""
         return len({unit_ref.zone for unit_ref in self.unit_refs.values()}) > 1
 
 

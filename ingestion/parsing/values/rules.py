@@ -74,7 +74,7 @@ class RowRules:
 
 
 def with_scale(rules: RowRules, scale: Scale | None, mapping: FieldMapping) -> RowRules:
-    """Return the rules for rows whose title, key or quantity names a scale, which one that is set precedes."""
+    """Return the rules for rows with a scale in a title, key or quantity; a scale that is set precedes it."""
     if scale is None or mapping.scale:
         return rules
     rules.notes.assumes_celsius = False
