@@ -30,7 +30,7 @@ test: install-dev ## Set up and run the tests; TESTS="readings -k store" narrows
 	@PYTHONDONTWRITEBYTECODE= exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 fuzz: install-dev ## Send thousands of generated requests to the REST API; FUZZ_EXAMPLES=50 runs longer
-	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES-20}" FUZZ_SEQUENCES="$${FUZZ_SEQUENCES-40}" exec $(BIN)/python -m pytest -s tests/test_fuzzing.py
+	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES-20}" FUZZ_SEQUENCES="$${FUZZ_SEQUENCES-40}" exec $(BIN)/python -m pytest -s tests/rest_api/test_fuzzing.py
 
 lint: install-dev ## Check style, spelling, types, imports between packages, migrations and settings
 	$(BIN)/ruff check .

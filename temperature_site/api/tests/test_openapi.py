@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from rest_framework.utils.encoders import JSONEncoder
 
 from temperature_site.api.openapi import METHODS
-from tests.test_api_access import NO_ROUTE, routes
+from tests.rest_api.test_api_access import NO_ROUTE, routes
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
 DOCUMENT = json.loads(CONTRACT.read_text())

@@ -22,7 +22,7 @@ from simulator.model.simulation import Simulation
 from simulator.model.transport import TransportSettings
 from simulator.server.run import served_in_thread
 from tests.factories import SourceFactory
-from tests.test_simulated_customers import accounts, due
+from tests.whole_system.test_simulated_customers import accounts, due
 
 pytestmark = pytest.mark.django_db
 

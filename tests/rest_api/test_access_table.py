@@ -34,7 +34,7 @@ from tests.factories import (
     make_token,
 )
 from tests.responses import ApiResponse
-from tests.test_api_access import snapshot
+from tests.rest_api.test_api_access import snapshot
 
 pytestmark = pytest.mark.django_db
 PAGE = settings.BASE_DIR / "docs" / "access.md"

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from tests.live_api import LiveApi, live_api
-from tests.test_api_access import ROUTES
+from tests.rest_api.test_api_access import ROUTES
 
 pytestmark = pytest.mark.xdist_group("tour")
 

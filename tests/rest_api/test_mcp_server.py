@@ -12,7 +12,7 @@ from mcp import Client as McpClient
 from mcp_types import CallToolResult
 
 from tests.factories import StorageUnitFactory, make_token, store_readings
-from tests.test_python_client import client_of
+from tests.rest_api.test_python_client import client_of
 
 # The folder of the client is in the path by now.
 from temperature_client import mcp_server  # isort: skip

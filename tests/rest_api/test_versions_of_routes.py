@@ -14,7 +14,7 @@ from tests.access_world import World, make_world
 from tests.api_clients import client_with
 from tests.factories import make_token
 from tests.responses import ApiResponse
-from tests.test_unknown_input import operations, url_of
+from tests.rest_api.test_unknown_input import operations, url_of
 
 pytestmark = pytest.mark.django_db
 STALE = '"00000000000000000000"'

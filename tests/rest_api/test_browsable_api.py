@@ -12,7 +12,7 @@ from django.test import Client
 
 from customers.models import Facility
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory
-from tests.test_api_access import ROUTES, World, stored_world, world
+from tests.rest_api.test_api_access import ROUTES, World, stored_world, world
 
 __all__ = ["stored_world", "world"]  # fixtures
 

@@ -1,0 +1,1 @@
+"""Two requests, tasks or people that change the same thing at the same time."""

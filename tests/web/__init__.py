@@ -1,0 +1,1 @@
+"""Every page, the admin's forms and signing in, across the apps."""
