@@ -41,7 +41,7 @@ def send_units_changed(units: Iterable[StorageUnit], before: Mapping[int, Attrib
 def note_changes(instance: StorageUnit | Facility, **_: object) -> None:
     """Compare the object with what is stored, which is only possible before it is saved."""
     names = UNIT_ATTRIBUTES if isinstance(instance, StorageUnit) else FACILITY_ATTRIBUTES
-    stored = type(instance)._default_manager.filter(pk=instance.pk).first()
+    stored = type(instance)._default_manager.filter(pk=instance.pk).first() if instance.pk else None
     instance.changed_attributes = (
         frozenset(name for name in names if getattr(stored, name) != getattr(instance, name)) if stored else frozenset()
     )
