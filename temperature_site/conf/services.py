@@ -52,7 +52,7 @@ def database_settings(
         options |= {"connect_timeout": 2, "tcp_user_timeout": 3_000}
     if not behind_pgbouncer:
         # JIT compiles statements estimated as costly: half a second for statements that run for milliseconds.
-        # PgBouncer refuses this parameter, so with it JIT is disabled on the server, see the README.
+        # PgBouncer refuses this parameter, so with it JIT is disabled on the server, see docs/scaling.md.
         # What is prepared (core.db.prepared) is planned once, whatever its parameters are.
         options["options"] = "-c jit=off -c plan_cache_mode=force_generic_plan"
     settings["OPTIONS"] = options | settings.get("OPTIONS", {})
