@@ -32,7 +32,7 @@ from customers.accounts.password_links import password_link_generator, people_wi
 from customers.accounts.sessions import end_other_sessions, end_session, session_key_changed, sessions_of
 from customers.accounts.sign_in_events import record_token_sign_in
 from customers.tasks import send_password_links
-from customers.web.forms import AddressForm, SignInForm
+from customers.web.forms import AddressForm, ChangedPasswordForm, NewPasswordForm, SignInForm
 
 # Of the ids of sessions: Python converts no text of more than some thousand digits.
 MAX_ID_DIGITS = 18
@@ -82,6 +82,7 @@ class PasswordChange(auth_views.PasswordChangeView):
     """Change the password, for people: a token has none."""
 
     template_name = "account/password_change.html"
+    form_class = ChangedPasswordForm
     success_url = reverse_lazy("password-change-done")
 
     @override
@@ -116,6 +117,7 @@ class PasswordSet(auth_views.PasswordResetConfirmView):
     """Set a password with a one-time link, then sign in with it: the link must not replace a second factor."""
 
     template_name = "account/password_set.html"
+    form_class = NewPasswordForm
     token_generator = password_link_generator
     success_url = reverse_lazy("login")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm, UsernameField
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -65,6 +65,20 @@ if TYPE_CHECKING:
     PasswordForm = SetPasswordForm[User]
 else:
     PasswordForm = SetPasswordForm  # generic in the stubs only
+
+
+class NewPasswordForm(PasswordForm):
+    """Django's form of a new password, which saves nothing else: the operator may be deactivating the account."""
+
+    @override
+    def save(self, commit: bool = True) -> User:
+        user = super().save(commit=False)
+        user.save(update_fields=["password"])
+        return user
+
+
+class ChangedPasswordForm(NewPasswordForm, PasswordChangeForm):
+    """The same, which asks for the present password."""
 
 
 class NewAccountForm(PasswordForm):

@@ -52,7 +52,8 @@ def profile_page(request: HttpRequest) -> HttpResponse:
     refuse_unless(request.method != "POST" or principal.user is not None)
     form = PersonForm(request.POST or None, instance=principal.user)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        # Only the form's fields: the operator may be deactivating the account.
+        form.instance.save(update_fields=list(form.fields))
         messages.success(request, "Name saved.")
         return redirect("settings")
     text = request.GET.get("text", "").strip()

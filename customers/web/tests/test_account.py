@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
+from customers.accounts.password_links import password_path
 from tests.factories import PASSWORD, UserFactory
 from tests.responses import PageResponse
 
@@ -66,3 +70,38 @@ def test_changing_the_password_keeps_the_person_signed_in(client: Client, person
 
 def test_anonymous_visitors_cannot_change_a_password(client: Client) -> None:
     assert client.get(reverse("password-change"))["Location"].startswith(reverse("login"))
+
+
+class TestChangesAtTheSameTime:
+    """What the operator changes about an account while its owner sends a form is not undone by the form."""
+
+    @pytest.fixture(autouse=True)
+    def deactivated_meanwhile(self, client: Client, person: User) -> Iterator[None]:
+        """Sign the person in, and deactivate the account whenever a form that they send is about to be saved."""
+
+        def deactivate(**_: object) -> None:
+            User.objects.filter(pk=person.pk).update(is_active=False)
+
+        client.force_login(person)
+        pre_save.connect(deactivate, sender=User)
+        yield
+        pre_save.disconnect(deactivate, sender=User)
+
+    def test_changing_the_name(self, client: Client, person: User) -> None:
+        client.post(reverse("settings"), {"first_name": "Anna", "last_name": "Frost"})
+        person.refresh_from_db()
+        assert (person.get_full_name(), person.is_active) == ("Anna Frost", False)
+
+    def test_changing_the_password(self, client: Client, person: User) -> None:
+        fields = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+        client.post(reverse("password-change"), fields)
+        person.refresh_from_db()
+        assert person.check_password(NEW_PASSWORD)
+        assert not person.is_active
+
+    def test_setting_the_password_by_a_link(self, client: Client, person: User) -> None:
+        form = client.get(password_path(person))["Location"]
+        client.post(form, {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD})
+        person.refresh_from_db()
+        assert person.check_password(NEW_PASSWORD)
+        assert not person.is_active
