@@ -145,7 +145,8 @@ def reported_address(request: HttpRequest | Request) -> str:
     if settings.PROXY_COUNT:
         forwarded = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
         address = forwarded[-settings.PROXY_COUNT] if len(forwarded) >= settings.PROXY_COUNT else address
-    return address
+    # How a proxy that listens on IPv6 names its IPv4 clients, who would all be in one network.
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def _hash(kind: str, text: str) -> str:

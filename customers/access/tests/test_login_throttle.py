@@ -173,6 +173,7 @@ def test_expired_attempts_are_deleted() -> None:
         (2, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (2, "203.0.113.9", "198.51.100.1"),
         (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
     ],
 )
 def test_the_address_is_the_one_reported_by_the_nearest_trusted_proxy(
