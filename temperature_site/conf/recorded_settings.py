@@ -14,7 +14,7 @@ from audit.events import record_event
 from audit.models import AuditEntry
 
 # Settings whose values are, or may contain, secrets: of those the trail shows a fingerprint.
-SECRET_WORDS = ("KEY", "SECRET", "PASSWORD", "TOKEN", "URL")
+SECRET_WORDS = ("KEY", "SECRET", "PASSWORD", "TOKEN", "URL", "OPTIONS", "ENDPOINT")
 HARMLESS = ("SITE_URL",)
 MODEL = "settings"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('audit settings'))"

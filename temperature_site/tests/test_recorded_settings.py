@@ -46,11 +46,19 @@ def test_a_removed_setting_is_recorded_once(settings: Settings) -> None:
     assert start_with(settings) is None
 
 
-def test_of_a_secret_only_the_change_is_recorded(settings: Settings) -> None:
-    first = start_with(settings, EMAIL_URL="smtp://anna:canary@mail.example.com")
-    second = start_with(settings, EMAIL_URL="smtp://anna:canary2@mail.example.com")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMAIL_URL", "smtp://anna:canary@mail.example.com"),
+        ("ARCHIVE_OPTIONS", '{"bucket_name": "readings", "access_key": "AKIA", "secret_key": "canary"}'),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://anna:canary@collector.example.com"),
+    ],
+)
+def test_of_a_secret_only_the_change_is_recorded(settings: Settings, name: str, value: str) -> None:
+    first = start_with(settings, **{name: value})
+    second = start_with(settings, **{name: value.replace("canary", "canary2")})
 
     assert first is not None
     assert second is not None
-    assert list(second.after or {}) == ["EMAIL_URL"]
+    assert list(second.after or {}) == [name]
     assert "canary" not in f"{first.after}{second.before}{second.after}"
