@@ -17,6 +17,7 @@ from django.shortcuts import render
 
 from audit.context import Actor, AuditContext, Kind, Origin, begin_work, current_context, end_work
 from audit.writes import ReasonRequired
+from core.api.fields import MAX_REASON
 from customers.access.login_throttle import reported_address
 from customers.access.principal import Principal
 from customers.access.token_sessions import TokenVisitor
@@ -95,9 +96,13 @@ def actor_of_user(user: User) -> Actor:
 
 
 def stated_reason(request: HttpRequest) -> str:
-    """Return the reason that the request states: the field `reason` of its form or its JSON, or a parameter."""
+    """Return the reason that the request states: the field `reason` of its form or its JSON, or a parameter.
+
+    It becomes a part of every entry, and entries are kept for ever: a longer one is cut off where no form refuses it.
+    """
     in_json = getattr(request, "stated_reason", "")
-    return str(in_json or request.POST.get("reason", "") or request.GET.get("reason", "")).strip()
+    reason = str(in_json or request.POST.get("reason", "") or request.GET.get("reason", ""))
+    return reason.strip()[:MAX_REASON]
 
 
 def _actor_of_principal(principal: Principal, display_name: str = "") -> Actor:

@@ -12,12 +12,12 @@ from django.db import models
 from django.http import HttpResponse
 from django.utils import timezone
 
+from core.api.fields import MAX_REASON
 from core.web.versioned_forms import VersionedForm
 from customers.access.principal import Principal
 from customers.models import ApiToken, Membership, StorageUnit
 
 THEME_COOKIE = "theme"
-MAX_REASON = 1_000
 _YEAR_SECONDS = 365 * 86_400
 
 

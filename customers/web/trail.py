@@ -30,6 +30,7 @@ from customers.trail.selectors import TrailFilter, history_of_member, search
 
 ENTRIES_A_PAGE = 50
 MAX_TEXT = 200
+FILTERS = ("text", "customer", "action", "actor", "since", "until")
 # Text is compared entry by entry. Without a first day a search for it covers this many days, found by their index.
 TEXT_SEARCH_DAYS = 92
 
@@ -70,7 +71,7 @@ def trail_csv(request: HttpRequest) -> HttpResponseBase:
         model=AuditEntry._meta.label_lower,
         label="audit trail",
         customer_id=wanted.customer_id,
-        details={"format": "csv", **{name: request.GET[name] for name in request.GET if request.GET[name]}},
+        details={"format": "csv", **_stated_filters(request)},
     )
     lines = for_spreadsheets(csv_lines(search(scope, wanted)))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
@@ -166,6 +167,11 @@ def _filter(request: HttpRequest, scope: Scope, customer: Customer | None = None
         since=since,
         until=until,
     )
+
+
+def _stated_filters(request: HttpRequest) -> dict[str, str]:
+    """Return the filters of the query; other parameters, and long ones, must not fill the trail."""
+    return {name: value[:MAX_TEXT] for name in FILTERS if (value := request.GET.get(name, ""))}
 
 
 def _day(query: Mapping[str, str], name: str) -> date | None:

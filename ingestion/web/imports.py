@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core.web.pages import list_page, redirect_whole_page
 from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions
+from customers.access.audit_actor import stated_reason
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.submissions import claim_form
@@ -30,7 +31,6 @@ from ingestion.web.mapping_forms import MappingForm, column_choices, mapping_for
 
 IMPORTS_A_PAGE = 25
 MAX_UNIT_CODE = 100
-MAX_REASON = 1_000
 NO_DRAFT = "No change: it is stored already, or being stored."
 
 
@@ -124,7 +124,7 @@ def undo_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Have all readings withdrawn that the import stored, with the reason that the person states."""
     principal, file_import = _get_import(request, public_id)
     refuse_unless(principal.may(actions.UNDO_IMPORTS, file_import.customer_id))
-    reason = request.POST.get("reason", "").strip()[:MAX_REASON]
+    reason = stated_reason(request)
     if not reason:
         messages.error(request, "State why the import is undone: the reason goes on record.")
     elif not undoing.undo(file_import, by=principal.name, reason=reason):

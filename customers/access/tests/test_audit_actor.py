@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from audit.models import AuditEntry
+from core.api.fields import MAX_REASON
 from customers.models import Customer, Membership, StorageUnit
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, StorageUnitFactory, make_token
@@ -141,3 +142,13 @@ def test_reading_pages_and_lists_costs_nothing(manager: Client, unit: StorageUni
 
     assert AuditEntry.objects.count() == recorded
     assert Membership.objects.count() == 1
+
+
+def test_a_reason_is_cut_off_where_no_form_limits_it(manager: Client, unit: StorageUnit) -> None:
+    """Entries are kept for ever, and every entry of the request repeats the reason."""
+    customer = unit.facility.customer
+    token, _ = make_token(customer)
+    reason = "x" * (MAX_REASON + 1)
+    manager.post(reverse("settings-revoke-token", args=[customer.public_id, token.public_id]), {"reason": reason})
+
+    assert latest("customers.apitoken").reason == "x" * MAX_REASON

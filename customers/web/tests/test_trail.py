@@ -19,7 +19,7 @@ from audit.models import AuditEntry
 from core.scope import Scope
 from customers.models import Customer, Membership, StorageUnit
 from customers.trail.selectors import TrailFilter, search
-from customers.web.trail import TEXT_SEARCH_DAYS
+from customers.web.trail import MAX_TEXT, TEXT_SEARCH_DAYS
 from tests.alarm_factories import AlarmFactory
 from tests.factories import CustomerFactory, MembershipFactory, SourceFactory, StaffFactory, StorageUnitFactory
 
@@ -118,6 +118,14 @@ def exported(client: Client, **query: str) -> str:
     response = client.get(reverse("trail-csv"), query)
     assert isinstance(response, StreamingHttpResponse)
     return response.getvalue().decode()
+
+
+def test_an_export_records_its_filters_and_nothing_else_that_was_sent(manager: Client) -> None:
+    """Entries are kept for ever, so that nobody can fill the trail with parameters."""
+    exported(manager, action="created", until="", text="x" * (MAX_TEXT + 1), other="y")
+
+    details = AuditEntry.objects.filter(action=AuditEntry.Action.EXPORTED).latest("id").after
+    assert details == {"format": "csv", "action": "created", "text": "x" * MAX_TEXT}
 
 
 def test_a_customers_history_is_searched_by_text_action_actor_and_day(customer: Customer, unit: StorageUnit) -> None:
