@@ -37,7 +37,8 @@ def change_role(membership: Membership, role: str, *, by: str, shown: str | None
         raise ChangedMeanwhile("Somebody else removed the member meanwhile.")
     if shown not in (None, present):
         raise ChangedMeanwhile(f"Changed meanwhile by somebody else, now stored: {present}. Change it again if needed.")
-    Membership.objects.filter(pk=membership.pk).update(role=role)
+    membership.role = role
+    membership.save(update_fields=["role"])
     logger.info("role changed", membership=membership.pk, role=role, by=by)
 
 

@@ -17,6 +17,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.db.models.signals import ModelSignal, post_save, pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
 
 from customers.account_models import Invitation
 from customers.models import Customer, Membership
@@ -49,6 +52,7 @@ def renew(invitation: Invitation, *, by: User | None, now: datetime) -> str:
     locked = Invitation.objects.select_for_update().get(pk=invitation.pk)
     if locked.outcome:
         raise NotAcceptable(f"This invitation was already {locked.outcome}.")
+    locked.invited_by = by
     secret = _renew(locked, now)
     invitation.refresh_from_db()
     logger.info("invitation renewed", invitation=invitation.pk, by=_name(by))
@@ -130,6 +134,25 @@ def withdraw(invitation: Invitation, *, by: User | None, now: datetime) -> None:
     if not locked.outcome:
         _end(locked, Invitation.Outcome.WITHDRAWN, now)
         logger.info("invitation withdrawn", invitation=locked.pk, by=_name(by))
+
+
+@receiver(post_save, sender=Membership)
+@receiver(pre_delete, sender=Membership)
+def withdraw_those_of_member(instance: Membership, signal: ModelSignal, **_: object) -> None:
+    """Withdraw a manager's open invitations when they cease to be one: nobody returns by having invited themselves."""
+    if signal is pre_delete or instance.role != Membership.Role.MANAGER:
+        _withdraw_all(Invitation.objects.filter(invited_by=instance.user_id, customer=instance.customer_id))
+
+
+@receiver(post_save, sender=User)
+def withdraw_those_of_deactivated(instance: User, **_: object) -> None:
+    """Withdraw the open invitations of an account that is deactivated."""
+    if not instance.is_active:
+        _withdraw_all(Invitation.objects.filter(invited_by=instance.pk))
+
+
+def _withdraw_all(found: QuerySet[Invitation]) -> None:
+    found.filter(outcome="").update(outcome=Invitation.Outcome.WITHDRAWN, ended_at=timezone.now())
 
 
 def _lock_open(invitation: Invitation, now: datetime) -> Invitation:

@@ -17,11 +17,12 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from pytest_django import Settings
 
+from customers import members
 from customers.accounts import invitations
 from customers.accounts.password_links import password_path, people_with_address
 from customers.models import Customer, Invitation, Membership
 from customers.tasks import send_password_links
-from tests.factories import PASSWORD, CustomerFactory, StaffFactory, UserFactory, make_token
+from tests.factories import PASSWORD, CustomerFactory, MembershipFactory, StaffFactory, UserFactory, make_token
 from tests.races import race
 from tests.responses import PageResponse
 
@@ -234,3 +235,46 @@ def test_inviting_an_address_does_not_undo_an_answer_at_the_same_time(customer: 
     invitation.refresh_from_db()
     assert invitation.outcome == {"accept": "accepted", "decline": "declined"}[end]
     assert (again.pk != invitation.pk, again.outcome) == (True, "")
+
+
+class TestOfPeopleWhoNoLongerManage:
+    """A manager who is removed does not return by an invitation to another address of theirs."""
+
+    @pytest.fixture
+    def former(self, customer: Customer) -> Membership:
+        MembershipFactory(customer=customer, role="manager")
+        return MembershipFactory(customer=customer, role="manager")
+
+    @pytest.fixture
+    def own_secret(self, former: Membership) -> str:
+        return invitations.invite(former.customer, EMAIL, "manager", by=former.user, now=timezone.now())[1]
+
+    def test_a_removed_member(self, client: Client, former: Membership, own_secret: str) -> None:
+        members.remove(former, by="the operator")
+
+        assert open_link(client, own_secret).status_code == 410
+        assert Invitation.objects.get().outcome == "withdrawn"
+
+    def test_a_member_with_another_role(self, client: Client, former: Membership, own_secret: str) -> None:
+        members.change_role(former, "operator", by="another manager")
+
+        assert open_link(client, own_secret).status_code == 410
+
+    def test_a_deactivated_account(self, client: Client, former: Membership, own_secret: str) -> None:
+        former.user.is_active = False
+        former.user.save()
+
+        assert open_link(client, own_secret).status_code == 410
+
+    def test_a_deleted_account(self, client: Client, former: Membership, own_secret: str) -> None:
+        former.user.delete()
+
+        assert open_link(client, own_secret).status_code == 410
+
+    def test_what_another_manager_has_sent_again_is_kept(self, client: Client, former: Membership) -> None:
+        invitation, _ = invitations.invite(former.customer, EMAIL, "manager", by=former.user, now=timezone.now())
+        other = former.customer.memberships.exclude(pk=former.pk).get()
+        secret = invitations.renew(invitation, by=other.user, now=timezone.now())
+        members.remove(former, by="the operator")
+
+        assert open_link(client, secret).status_code == 200
