@@ -1,4 +1,4 @@
-"""How long an update's migrations lock tables beside 10,000,000 readings: `python -m benchmarks --scale updating`.
+"""How long an update's migrations lock large tables: `python -m benchmarks --scale updating`.
 
 The database is that of the release in `deploy/released_migrations.txt`; what is measured are all migrations since.
 """
@@ -22,6 +22,7 @@ from django.db.migrations.loader import MigrationLoader
 from benchmarks.measuring.results import Results
 
 READINGS = 10_000_000
+DELIVERIES = 1_000_000
 UNITS = 100
 MAX_SECONDS = 2.0
 SAMPLED_EVERY_SECONDS = 0.01
@@ -46,6 +47,14 @@ INSERT INTO reading (storage_unit_id, sensor_id, recorded_at, temperature_c, qua
 SELECT unit, unit, '2026-01-01 00:00+00'::timestamptz + minute * interval '1 minute', 5.0, 0.97, 1, 'C', now()
 FROM generate_series(0, {READINGS // UNITS - 1}) AS minute, generate_series(1, {UNITS}) AS unit
 """  # noqa: S608  constants only
+FILL_DELIVERIES = f"""
+INSERT INTO delivery (public_id, customer_id, ingestion_type, status, started_at, ended_at, records_processed,
+    records_stored, records_duplicate, records_conflicting, records_rejected, size_bytes, source_url, error_reason,
+    error_message)
+SELECT gen_random_uuid(), 1, 'api', 'success', at, at, 10, 10, 0, 0, 0, 1000, 'https://example.com', '', ''
+FROM generate_series('2026-01-01 00:00+00'::timestamptz, '2026-01-01 00:00+00'::timestamptz
+    + {DELIVERIES - 1} * interval '20 seconds', interval '20 seconds') AS at
+"""  # noqa: S608  constants only
 # Modes that block writing or reading. Tables that a migration creates are used by nobody yet.
 LOCKS = """
 SELECT virtualtransaction, relation::regclass::text, mode FROM pg_locks
@@ -62,13 +71,14 @@ def run(results: Results) -> None:
         began = time.monotonic()
         with closing(psycopg2.connect(url)) as connection:
             _fill(connection)
-        results.title(f"{READINGS:,} readings, stored in {time.monotonic() - began:.0f} s")
+        seconds = time.monotonic() - began
+        results.title(f"{READINGS:,} readings and {DELIVERIES:,} deliveries, stored in {seconds:.0f} s")
         watcher = _LockWatcher(url)
         _manage(url, "migrate", "--no-input", "--verbosity", "0")
-        seconds = watcher.end()
-        longest = max(seconds.values(), default=0.0)
+        locked = watcher.end()
+        longest = max(locked.values(), default=0.0)
         results.add("longest lock of a table", longest, "s", at_most=MAX_SECONDS)
-        for (table, mode), held in sorted(seconds.items(), key=lambda item: -item[1])[:5]:
+        for (table, mode), held in sorted(locked.items(), key=lambda item: -item[1])[:5]:
             results.add(f"{table}, {mode}", held * 1e3, "ms")
     finally:
         _execute(os.environ["DATABASE_URL"], f"DROP DATABASE IF EXISTS {DATABASE}")
@@ -99,9 +109,10 @@ def _fill(connection: psycopg2.extensions.connection) -> None:
         # No trigger runs, so no foreign key is checked.
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(FILL)
+        cursor.execute(FILL_DELIVERIES)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE reading")
+        cursor.execute("VACUUM ANALYZE reading, delivery")
 
 
 def _manage(url: str, *arguments: str) -> None:

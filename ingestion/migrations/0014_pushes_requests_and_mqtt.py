@@ -185,10 +185,6 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('content_hash', ''), _negated=True), fields=['source', 'content_hash'], name='delivery_of_content'),
-        ),
         migrations.AddField(
             model_name='receivedmessage',
             name='source',

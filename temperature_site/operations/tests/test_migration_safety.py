@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection, models
-from django.db.migrations import AddField, CreateModel, Migration
+from django.db.migrations import AddConstraint, AddField, AddIndex, CreateModel, Migration
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter import MigrationLinter
 from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
@@ -74,6 +74,17 @@ def test_each_app_of_the_list_has_the_named_migration() -> None:
 
 def test_migrations_since_the_last_release_are_compatible_with_it() -> None:
     assert [objection for migration in newer_migrations() for objection in objections(migration)] == []
+
+
+def test_migrations_since_the_last_release_create_no_index_of_an_older_table_while_it_is_locked() -> None:
+    """It would be locked for as long as it takes to read: such an index is created concurrently."""
+    operations = [(migration, each) for migration in newer_migrations() for each in migration.operations]
+    new = {(migration.app_label, each.name_lower) for migration, each in operations if isinstance(each, CreateModel)}
+    assert [
+        f"{migration}: {each.describe()}"
+        for migration, each in operations
+        if isinstance(each, AddIndex | AddConstraint) and (migration.app_label, each.model_name_lower) not in new
+    ] == []
 
 
 def test_a_required_column_without_a_default_is_noticed() -> None:
