@@ -17,6 +17,7 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 6
 _FIRST_WAIT_SECONDS = 0.05
 _DEADLOCK, _SERIALIZATION = "40P01", "40001"
+LOCK_NOT_AVAILABLE = "55P03"
 _CAUSES = {
     _DEADLOCK: "Others were storing the same rows at the same time. Please try again.",
     _SERIALIZATION: "Others were storing the same rows at the same time. Please try again.",
@@ -25,7 +26,7 @@ _CAUSES = {
     "53300": "The database has no free connection at the moment. Please try again.",
     "25006": "The database is read-only at the moment. Please try again later.",
     "57014": "The database took too long. Please try again with less.",
-    "55P03": "Others are changing the same rows. Please try again.",
+    LOCK_NOT_AVAILABLE: "Others are changing the same rows. Please try again.",
 }
 
 

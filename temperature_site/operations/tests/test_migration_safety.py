@@ -8,16 +8,23 @@ since that release may change freely: its processes do not know them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection, models
+from django.core.management import CommandError, call_command
+from django.core.management.commands import migrate as django_migrate
+from django.db import connection, models, transaction
 from django.db.migrations import AddConstraint, AddField, AddIndex, CreateModel, Migration
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter import MigrationLinter
 from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
 from django_migration_linter.sql_analyser.base import Issue
+
+from temperature_site.management.commands import migrate
+from temperature_site.models import Backup
 
 ROOT = Path(settings.BASE_DIR)
 RELEASED = dict(line.split() for line in (ROOT / "deploy" / "released_migrations.txt").read_text().splitlines())
@@ -97,3 +104,55 @@ def test_a_required_column_without_a_default_is_noticed() -> None:
         Required("0099_required", "temperature_site").apply(state, editor, collect_sql=True)
 
     assert [error.code for error in errors(editor.collected_sql)] == ["NOT_NULL"]
+
+
+class TestLocks:
+    """A migration does not queue for a lock, with everybody else behind it, until a backup has ended."""
+
+    @pytest.fixture
+    def migrating(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bool], str]:
+        """Run the command with this statement as its only migration; return the timeout that it leaves behind."""
+        monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+
+        def run(statement: str, is_atomic: bool) -> str:
+            class Only(Migration):
+                atomic = is_atomic
+
+            def apply(command: migrate.Command, **_options: object) -> None:
+                only = Only("only", "temperature_site")
+                command.migration_progress_callback("apply_start", only)
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+                command.migration_progress_callback("apply_success", only)
+
+            monkeypatch.setattr(django_migrate.Command, "handle", apply)
+            monkeypatch.setattr(django_migrate.Command, "migration_progress_callback", lambda *_: None)
+            try:
+                call_command("migrate")
+                return shown_timeout()
+            finally:
+                connection.close()
+
+        return run
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_table_in_use_ends_the_command(self, migrating: Callable[[str, bool], str]) -> None:
+        with ThreadPoolExecutor(1) as pool, transaction.atomic():
+            assert Backup.objects.count() == 0
+            change = pool.submit(migrating, "ALTER TABLE backup ADD COLUMN machine text", True)
+            with pytest.raises(CommandError, match="Run migrate again"):
+                change.result(timeout=30)
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(("is_atomic", "timeout"), [(True, "1s"), (False, "0")])
+    def test_only_what_is_done_concurrently_waits_for_longer(
+        self, migrating: Callable[[str, bool], str], is_atomic: bool, timeout: str
+    ) -> None:
+        statement = f"DO $$ BEGIN ASSERT current_setting('lock_timeout') = '{timeout}'; END $$"
+        assert migrating(statement, is_atomic) == "0"
+
+
+def shown_timeout() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        return str(cursor.fetchone()[0])
