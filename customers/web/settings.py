@@ -6,12 +6,14 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from rest_framework.exceptions import PermissionDenied
 
 from core.web.pages import list_page
 from core.web.versioned_forms import atomic_post, locked_for
@@ -97,10 +99,15 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     form = TokenForm(request.POST or None, principal=principal)
     token_text = ""
     if request.method == "POST" and form.is_valid():
-        claim_form(request)
         fields = dict(form.cleaned_data)
-        _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
-        form = TokenForm(principal=principal)
+        try:
+            with transaction.atomic():
+                claim_form(request)
+                _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
+        except PermissionDenied as refused:
+            form.add_error(None, str(refused.detail))
+        else:
+            form = TokenForm(principal=principal)
     listed = tokens.with_details(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
     context = settings_context(principal, customer, "tokens", actions.CREATE_TOKENS) | {
         "form": form,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth import get_user
@@ -186,6 +186,16 @@ class TestTokenSessions:
         assert refused.status_code == 403
         assert client.post(reverse("settings"), {"first_name": "X"}).status_code == 403
         assert not User.objects.exists()
+
+    def test_a_token_is_told_that_it_cannot_create_one_with_a_higher_limit(
+        self, with_token: Callable[..., Client], customer: Customer
+    ) -> None:
+        client = with_token(["read", "manage"], rate_limit_per_hour=100)
+        fields = {"token_name": "more", "permissions": ["read"], "submission": str(uuid4())}
+        refused = client.post(url_of("settings-tokens", customer), fields | {"rate_limit_per_hour": 200})
+        assert "rate_limit_per_hour cannot exceed the creator's own, 100." in refused.context["form"].non_field_errors()
+        client.post(url_of("settings-tokens", customer), fields | {"rate_limit_per_hour": 50})
+        assert ApiToken.objects.get(token_name="more").rate_limit_per_hour == 50
 
 
 class TestProfile:
