@@ -16,13 +16,13 @@ from unittest.mock import patch
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper as PlainWrapper
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 
 from benchmarks import storing
 from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.requests import Headers, Respond, request_in_process
 from benchmarks.measuring.results import Results
 from benchmarks.pages import signed_in
 from core.db.compiled_queries import CompiledQuery, CompiledRows
@@ -39,9 +39,6 @@ FACILITIES, FEW_FACILITIES = 1_000, 10
 WARM_UP, REPETITIONS = 20, 200
 # The highest permitted time with a mechanism, as a ratio to the time without it.
 MAX_RATIO = 0.97
-
-Headers = dict[str, str]
-Respond = Callable[[], None]
 
 
 class Mechanism(NamedTuple):
@@ -64,8 +61,8 @@ def run(results: Results) -> None:
 
 def _mechanisms() -> list[Mechanism]:
     many, few, viewer = _prepare()
-    facilities = _request("/api/v1/facilities", few)
-    facilities_page = _request(f"/api/v1/facilities?limit={FACILITIES}", many)
+    facilities = request_in_process("GET", "/api/v1/facilities", few)
+    facilities_page = request_in_process("GET", f"/api/v1/facilities?limit={FACILITIES}", many)
     return [
         Mechanism("prepared statements", "facilities", facilities, lambda: override_settings(PGBOUNCER=True)),
         Mechanism("compiled queries", "facilities", facilities, _compiling_each_time),
@@ -122,27 +119,6 @@ def _milliseconds(respond: Respond) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _request(path: str, headers: Headers) -> Respond:
-    """Return what makes the request and reads the response. It raises RuntimeError for another status than 200."""
-    application = get_wsgi_application()
-    environ = RequestFactory(headers=headers).get(path).environ
-
-    statuses: list[str] = []
-
-    def start(status: str, _headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
-        statuses.append(status)
-        return lambda body: None
-
-    def respond() -> None:
-        response = application(dict(environ), start)
-        b"".join(response)
-        response.close()
-        if not statuses[-1].startswith("200"):
-            raise RuntimeError(f"{path} was answered with {statuses[-1]}.")
-
-    return respond
-
-
 def _prepare() -> tuple[Headers, Headers, Respond]:
     """Create a customer with many facilities and one with few.
 
@@ -154,7 +130,8 @@ def _prepare() -> tuple[Headers, Headers, Respond]:
     make_units(1, "FEW")
     unit = Customer.objects.get(customer_code="FEW").facilities.get(facility_code="facility_0").units.get()
     viewer = dict(header.split(": ", 1) for header in signed_in("FEW"))
-    return tokens[0], tokens[1], _request(f"/units/{unit.public_id}/series.json?hours=1", viewer)
+    series = request_in_process("GET", f"/units/{unit.public_id}/series.json?hours=1", viewer)
+    return tokens[0], tokens[1], series
 
 
 def _token(customer_code: str, facilities: int) -> Headers:

@@ -10,13 +10,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache, partial
+from functools import partial
 from unittest.mock import patch
 
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.wsgi import get_wsgi_application
 from django.db import connection
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 from django.utils import timezone
 
 from audit.triggers import audited_tables
@@ -24,6 +22,7 @@ from audit.writes import send_context
 from benchmarks import storing
 from benchmarks.measuring.cpu_time import compared_in_turn, cpu_milliseconds
 from benchmarks.measuring.fleet import make_units
+from benchmarks.measuring.requests import Headers, Respond, request_in_process
 from benchmarks.measuring.results import Results
 from benchmarks.sealing import dated_today, nothing_late
 from customers.access.tokens import create_token
@@ -59,11 +58,11 @@ def run(results: Results) -> None:
     columns = dated_today(storing.columns_of(STORED_ROWS, make_units(storing.UNITS, CODE)))
     _compare(results, f"storing {STORED_ROWS:,} rows", partial(_stored, columns), STORING_ROUNDS)
     customer = Customer.objects.get(customer_code=CODE)
-    token = create_token(customer, "benchmark", ["read", "write"])[1]
+    headers = {"Authorization": f"Bearer {create_token(customer, 'benchmark', ['read', 'write'])[1]}"}
     for path in READ:
-        _compare(results, f"GET {path}", partial(_block, _request("GET", path, token)), REQUEST_ROUNDS)
-    _compare(results, "POST /api/v1/temperature/aggregate", partial(_block, _aggregates(token)), REQUEST_ROUNDS)
-    _compare(results, "POST /api/v1/temperature", partial(_block, _pushes(token)), REQUEST_ROUNDS)
+        _compare(results, f"GET {path}", partial(_block, request_in_process("GET", path, headers)), REQUEST_ROUNDS)
+    _compare(results, "POST /api/v1/temperature/aggregate", partial(_block, _aggregates(headers)), REQUEST_ROUNDS)
+    _compare(results, "POST /api/v1/temperature", partial(_block, _pushes(headers)), REQUEST_ROUNDS)
 
 
 def _compare(results: Results, name: str, work: Callable[[], float], rounds: int) -> None:
@@ -107,51 +106,24 @@ def _stored(columns: ReadingBatch) -> float:
     return cpu_milliseconds(partial(store, columns))
 
 
-def _block(respond: Callable[[], None]) -> float:
+def _block(respond: Respond) -> float:
     """Send requests one after the other; return the time of one."""
     for _ in range(UNCOUNTED):
         respond()
     return cpu_milliseconds(partial(_repeat, respond)) / REQUESTS_A_BLOCK
 
 
-def _repeat(respond: Callable[[], None]) -> None:
+def _repeat(respond: Respond) -> None:
     for _ in range(REQUESTS_A_BLOCK):
         respond()
 
 
-@cache
-def _application() -> WSGIHandler:
-    """Load the middleware once, as a web process does."""
-    return get_wsgi_application()
-
-
-def _request(method: str, path: str, token: str, body: bytes = b"") -> Callable[[], None]:
-    """Return what sends the request and reads the response. It raises RuntimeError for an error."""
-    application = _application()
-    factory = RequestFactory(headers={"Authorization": f"Bearer {token}"})
-    environ = factory.generic(method, path, body, content_type="application/json").environ
-    statuses: list[str] = []
-
-    def start(status: str, _headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
-        statuses.append(status)
-        return lambda _body: None
-
-    def respond() -> None:
-        response = application(dict(environ), start)
-        b"".join(response)
-        response.close()
-        if not statuses[-1].startswith("2"):
-            raise RuntimeError(f"{method} {path} was answered with {statuses[-1]}.")
-
-    return respond
-
-
-def _aggregates(token: str) -> Callable[[], None]:
+def _aggregates(headers: Headers) -> Respond:
     """Return what requests an aggregate, each time with a body that has not been read."""
-    return lambda: _request("POST", "/api/v1/temperature/aggregate", token, AGGREGATED)()
+    return lambda: request_in_process("POST", "/api/v1/temperature/aggregate", headers, AGGREGATED)()
 
 
-def _pushes(token: str) -> Callable[[], None]:
+def _pushes(headers: Headers) -> Respond:
     """Return what pushes one new reading each time."""
     unit = StorageUnit.objects.filter(facility__customer__customer_code=CODE).earliest("pk")
     newest = timezone.now() - timedelta(hours=1)
@@ -162,6 +134,6 @@ def _pushes(token: str) -> Callable[[], None]:
         pushed += 1
         at = newest + timedelta(seconds=pushed)
         reading = {"storage_unit_id": str(unit.public_id), "temperature": -70.1, "recorded_at": at.isoformat()}
-        _request("POST", "/api/v1/temperature", token, json.dumps(reading).encode())()
+        request_in_process("POST", "/api/v1/temperature", headers, json.dumps(reading).encode())()
 
     return push
