@@ -39,4 +39,4 @@ class Command(BaseCommand):
                 f"It needs {len(manifest.archive_files):,} files of archived readings, which manifest.json lists. Put"
                 " them in place and run `manage.py archive_readings --verify`."
             )
-        self.stdout.write(f"Set {' and '.join(manifest.secrets[::2])} to their values of then, and run migrate.")
+        self.stdout.write(f"Set {', '.join(manifest.secrets)} to their values of then, and run migrate.")
