@@ -8,6 +8,8 @@ limits on how long a request may take to arrive: a client that sends a byte now 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from typing import TypeAlias
 
@@ -29,6 +31,9 @@ STALLED_SECONDS = 30
 _MAX_HEADER_BYTES = 64 << 10
 # Of a response that waits for its client to read it: more than any, so that no thread waits. It is kept on the disk.
 _MAX_WAITING_BYTES = 4 << 30
+# If less of the disk than this, or a tenth, is free, whoever keeps the most there is cut off; not the usual little.
+_MIN_FREE_BYTES = 1 << 30
+_MUCH_BYTES = 64 << 20
 _TICK_SECONDS = 1.0
 PROBE_THREADS = 2
 
@@ -49,6 +54,12 @@ class TimedChannel(HTTPChannel):
         if self.request is None:
             self.began_at = None
         return bool(is_open)
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much of its request and of its responses is kept for the client."""
+        arrived = 0 if self.request is None else self.request.body_bytes_received
+        return int(self.total_outbufs_len + arrived)
 
     def is_overdue(self, now: float, idle_seconds: float) -> bool:
         """Return whether the client takes too long for its request, for reading a response, or between the two."""
@@ -71,7 +82,16 @@ class TimedServer(TcpWSGIServer):
     def maintenance(self, now: float) -> None:
         for channel in list(self.active_channels.values()):
             if channel.is_overdue(now, self.adj.channel_timeout):
-                channel.will_close = True
+                # At once: `will_close` waits until the client reads, which it may never do.
+                channel.handle_close()
+        largest = max(self.active_channels.values(), key=lambda channel: channel.kept_bytes, default=None)
+        if largest is not None and largest.kept_bytes > _MUCH_BYTES and _is_disk_nearly_full():
+            largest.handle_close()
+
+
+def _is_disk_nearly_full() -> bool:
+    disk = shutil.disk_usage(tempfile.gettempdir())
+    return disk.free < min(_MIN_FREE_BYTES, disk.total // 10)
 
 
 class ProbingDispatcher(ThreadedTaskDispatcher):
