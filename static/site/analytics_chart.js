@@ -12,6 +12,11 @@
   if (!box || !carried) return;
   const data = JSON.parse(carried.textContent);
   let chart = null;
+  // The legend names a band by its upper edge, which carries the colour.
+  const BAND = "Minimum to maximum";
+
+  // As on the pages; the browser writes a hyphen.
+  const withMinus = (text) => text.replaceAll("-", "\u2212");
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   // No line leads to a value between two unknown ones: only its dot shows it.
@@ -33,7 +38,7 @@
         datasets: [
           line(data.middle_name, data.middle, "--chart-line"),
           { ...edge, label: "Minimum", data: data.low },
-          { ...edge, label: "Maximum", data: data.high, fill: "-1" },
+          { ...edge, label: BAND, data: data.high, fill: "-1" },
         ],
         value: { grace: "5%" },
       };
@@ -47,7 +52,7 @@
             borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line"),
           },
           {
-            label: "Minimum to maximum", data: data.low.map((low, index) => (low === null ? null : [low, data.high[index]])),
+            label: BAND, data: data.low.map((low, index) => (low === null ? null : [low, data.high[index]])),
             backgroundColor: colour("--chart-band"), borderColor: colour("--chart-line"), borderWidth: 1, borderSkipped: false, maxBarThickness: 40,
           },
         ],
@@ -65,14 +70,19 @@
   };
 
   function label(item) {
-    const value = Array.isArray(item.raw) ? `${item.raw[0]} to ${item.raw[1]}` : item.formattedValue;
-    return `${item.dataset.label}: ${value} ${data.unit}`;
+    const isRange = Array.isArray(item.raw);
+    const name = item.dataset.label === BAND && !isRange ? "Maximum" : item.dataset.label;
+    return `${name}: ${withMinus(isRange ? item.raw.join(" to ") : item.formattedValue)} ${data.unit}`;
   }
 
   // Long names would leave no room for the chart; the table below has them in full.
   function shortName(index) {
     const name = data.names[index], most = box.clientWidth < 600 ? 16 : 32;
     return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+  }
+
+  function tickText(...tick) {
+    return withMinus(Chart.Ticks.formatters.numeric.apply(this, tick));
   }
 
   function draw() {
@@ -89,10 +99,10 @@
         interaction: { mode: "index", intersect: false },
         scales: {
           x: { grid: { display: false }, ticks: { color: text, maxRotation: 40, autoSkipPadding: 12, callback: shortName } },
-          y: { ...value, grid, ticks: { color: text }, title: { display: true, text: data.unit, color: text } },
+          y: { ...value, grid, ticks: { color: text, callback: tickText }, title: { display: true, text: data.unit, color: text } },
         },
         plugins: {
-          legend: { labels: { color: text, filter: (item) => item.text !== "Minimum" && item.text !== "Maximum" } },
+          legend: { labels: { color: text, filter: ({ text: name }) => name !== "Minimum" } },
           tooltip: { callbacks: { label } },
         },
       },

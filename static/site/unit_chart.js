@@ -8,7 +8,11 @@ const unitChart = (() => {
   let series = null;
   let chart = null;
   let requested = "";
+  // The legend names the band by its upper edge, which carries the colour.
+  const BAND = "Minimum to maximum";
 
+  // As on the pages; the browser writes a hyphen.
+  const withMinus = (text) => String(text).replace("-", "\u2212");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // The points of a column, with an empty point in every gap between two of them so that no line crosses it.
@@ -40,7 +44,7 @@ const unitChart = (() => {
     const sets = [
       { ...line, label: "Average", data: withGaps(series.average), borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line") },
       { ...edge, label: "Minimum", data: withGaps(series.min) },
-      { ...edge, label: "Maximum", data: withGaps(series.max), fill: "-1" },
+      { ...edge, label: BAND, data: withGaps(series.max), fill: "-1" },
     ];
     if (series.set_temperature !== null) sets.push(level("Set temperature", series.set_temperature, "--chart-set", [6, 4]));
     for (const [label, kind, ...look] of [["Warning", "warning", "--chart-warning", [2, 3]], ["Critical", "critical", "--chart-critical", [8, 3]]]) {
@@ -86,12 +90,25 @@ const unitChart = (() => {
     },
   };
 
+  // What is in the legend: a limit with two sides once, and the band if it has any width. The keys are as high as a line,
+  // except for that of the band.
+  function legendItems(drawn) {
+    const items = Chart.defaults.plugins.legend.labels.generateLabels(drawn);
+    for (const item of items) if (item.text === BAND) Object.assign(item, { strokeStyle: item.fillStyle, lineWidth: 8 });
+    const isWide = series.min.some((low, index) => low !== series.max[index]);
+    const unnamed = isWide ? ["Minimum"] : ["Minimum", BAND];
+    return items.filter(({ text }, index) => !unnamed.includes(text) && items.findIndex((item) => item.text === text) === index);
+  }
+
+  function tickText(...tick) {
+    return withMinus(Chart.Ticks.formatters.numeric.apply(this, tick));
+  }
+
   function options() {
     const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: series.time_zone });
     const text = colour("--quiet");
     const grid = { color: colour("--bs-border-color") };
     const label = chartTime.labels(series.start, series.end, series.time_zone);
-    const shown = new Set(["Average", "Set temperature", "Warning", "Critical"]);
     return {
       animation: false,
       maintainAspectRatio: false,
@@ -105,15 +122,15 @@ const unitChart = (() => {
           },
           ticks: { color: text, maxRotation: 0, autoSkip: false, callback: label },
         },
-        y: { ...bounds(), grid, title: { display: true, text: series.scale, color: text }, ticks: { color: text, includeBounds: false } },
+        y: { ...bounds(), grid, title: { display: true, text: series.scale, color: text }, ticks: { color: text, includeBounds: false, callback: tickText } },
       },
       plugins: {
-        legend: { labels: { color: text, boxHeight: 1, filter: (item, { datasets: all }) => shown.has(item.text) && all.findIndex(({ label: name }) => name === item.text) === item.datasetIndex } },
+        legend: { labels: { color: text, boxHeight: 1, generateLabels: legendItems } },
         tooltip: {
           filter: (item) => item.datasetIndex < 3,
           callbacks: {
             title: (items) => (items.length ? full.format(items[0].parsed.x) : ""),
-            label: (item) => `${item.dataset.label}: ${item.parsed.y} ${series.scale}`,
+            label: ({ dataset: { label: name }, parsed }) => `${name === BAND ? "Maximum" : name}: ${withMinus(parsed.y)} ${series.scale}`,
           },
         },
       },

@@ -202,6 +202,10 @@ def test_a_period_that_ends_before_it_starts_is_refused_with_the_reason(
     expect(page.locator("#connection")).to_have_text("The end must be at least a minute after the start.")
 
 
+LEGEND = """Chart.getChart(document.querySelector("#chart canvas")).legend.legendItems.map(({ text }) => text)"""
+AXIS_LABELS = """Chart.getChart(document.querySelector("#chart canvas")).scales.y.ticks.map(({ label }) => label)"""
+
+
 def test_another_range_changes_chart_statistics_and_readings(
     visit: Visit, unit: StorageUnit, member: User, day: None
 ) -> None:
@@ -216,6 +220,11 @@ def test_another_range_changes_chart_statistics_and_readings(
     expect(page.get_by_role("link", name="Newer")).to_be_visible()
     page.evaluate("history.go(-2)")
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
+    assert page.evaluate(LEGEND) == ["Average", "Set temperature", "Warning", "Critical"]
+    page.get_by_role("link", name="1 year").click()
+    expect(page.get_by_role("heading", name="Last 1 year")).to_be_visible()
+    shown_chart(page)
+    assert page.evaluate(LEGEND) == ["Average", "Minimum to maximum", "Set temperature", "Warning", "Critical"]
 
 
 def test_the_export_equals_the_database(
@@ -265,11 +274,13 @@ def test_a_reading_between_two_gaps_is_visible(visit: Visit, unit: StorageUnit, 
 
 def test_an_hour_between_two_without_readings_is_visible(visit: Visit, unit: StorageUnit, member: User) -> None:
     start = timezone.now() - timedelta(days=6)
-    store_readings(unit, [5.0] * 40, start=start, every=timedelta(hours=2))
+    store_readings(unit, [-5.0] * 40, start=start, every=timedelta(hours=2))
     visit.sign_in(member)
     page = visit.open(f"{reverse('analytics')}?interval=hour&days=7")
 
     assert page.evaluate(DOTS) == [2] * 40
+    assert page.evaluate(LEGEND) == ["Average", "Minimum to maximum"]
+    assert {label[0] for label in page.evaluate(AXIS_LABELS)} == {"\N{MINUS SIGN}"}
 
 
 def test_marks_of_half_a_year_are_months(visit: Visit, unit: StorageUnit, member: User, day: None) -> None:
