@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from core.web.admin import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text, list_link
 from ingestion.models import Conflict, Delivery, RejectedRow
+from readings.units.formatting import elapsed_text
 
 TONES: dict[str, Tone] = {
     Delivery.Status.SUCCESS: "good",
@@ -95,8 +96,8 @@ class DeliveryAdmin(BigTableAdmin[Delivery]):
 
     @admin.display
     def duration(self, delivery: Delivery) -> str:
-        """Return the duration in seconds."""
-        return f"{delivery.duration_seconds:.2f} s"
+        """Return how long the delivery took."""
+        return elapsed_text(delivery.duration_seconds)
 
     @admin.display
     def size(self, delivery: Delivery) -> str:

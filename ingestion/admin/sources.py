@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -26,7 +27,7 @@ from ingestion.polling import claims
 from ingestion.selectors import SourceState, with_state
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import FieldMapping
-from readings.units.formatting import age_text
+from readings.units.formatting import age_text, duration_text
 
 TONES: dict[str, Tone] = {
     SourceState.PAUSED: "neutral",
@@ -241,8 +242,8 @@ class SourceAdmin(VersionedAdmin[Source]):
 
     @admin.display(ordering="interval_seconds")
     def interval(self, source: Source) -> str:
-        """Return the interval in seconds."""
-        return f"{source.interval_seconds:,} s" if source.is_polled else ""
+        """Return how often the source is polled."""
+        return duration_text(timedelta(seconds=source.interval_seconds)) if source.is_polled else ""
 
     @admin.display(description="rejected rows", ordering="rejected_waiting")
     def rejected(self, source: Any) -> SafeString | str:

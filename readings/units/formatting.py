@@ -105,6 +105,11 @@ def duration_text(duration: timedelta) -> str:
     return f"{seconds} s" if seconds else "none"
 
 
+def elapsed_text(seconds: float) -> str:
+    """Format a measured duration: "0.23 s", from a minute on like `duration_text`."""
+    return f"{seconds:.2f} s" if seconds < 60 else duration_text(timedelta(seconds=seconds))
+
+
 def drift_text(seconds: float) -> str:
     """Format the drift of a clock: "20 h ahead", "5 min behind", or "on time" for less than a second."""
     duration = timedelta(seconds=abs(round(seconds)))

@@ -13,6 +13,15 @@ from django.test import Client, RequestFactory
 
 from temperature_site.middleware.csp import PathPolicyMiddleware
 
+NUMBER_FORMAT = re.compile(r"\|(?:floatformat|stringformat|intcomma)[^ }|]*")
+# Of counts, with a separator of thousands, and of the quality of readings.
+NUMBER_FORMATS = {'|floatformat:"0g"', "|floatformat:2"}
+TIME_FORMAT = re.compile(r"\|(?:date|time)(?::(?:\"[^\"]*\"|'[^']*'))?|\|time(?:since|until)")
+TIME_FORMATS = {
+    *('|date:"j M Y"', '|date:"j M Y, H:i"', '|date:"j M Y, H:i:s"', '|date:"H:i:s"', '|time:"H:i"'),
+    # Of attributes, which browsers read.
+    *("|date:'c'", "|date:'Y-m-d'", "|date:'Y-m-d\\TH:i'"),
+}
 BOOSTED_FORM = re.compile(r'<form[^>]*hx-boost="true".*?</form>', re.DOTALL)
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 
@@ -64,6 +73,13 @@ def test_a_response_keeps_its_own_policy() -> None:
 def test_a_template_holds_no_script_style_or_address_of_another_site(template: Path) -> None:
     text = template.read_text()
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|<style|\son\w+=|https?://", text)
+
+
+def test_numbers_and_times_have_one_format_on_all_pages() -> None:
+    """Temperatures and durations have the filters of `formatting`."""
+    text = "".join(template.read_text() for template in (settings.BASE_DIR / "templates").rglob("*.*"))
+    assert set(NUMBER_FORMAT.findall(text)) <= NUMBER_FORMATS
+    assert set(TIME_FORMAT.findall(text)) <= TIME_FORMATS
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)

@@ -300,6 +300,13 @@ class TestUnits:
         assert "No units yet." in manager.get(url).content.decode()
         assert "No units match this search." in manager.get(url, {"text": "blood"}).content.decode()
 
+    def test_set_temperatures_are_written_as_on_the_other_pages(self, manager: Client, customer: Customer) -> None:
+        StorageUnitFactory(facility__customer=customer, set_temperature=-74.2)
+        StorageUnitFactory(facility__customer=customer, set_temperature=None)
+        page = manager.get(url_of("settings-units", customer)).content.decode()
+        assert "\N{MINUS SIGN}74.2\N{NO-BREAK SPACE}°C</td>" in page
+        assert ">None</td>" in page
+
     def test_the_list_is_filtered_by_text(self, manager: Client, customer: Customer) -> None:
         wanted = StorageUnitFactory(facility__customer=customer, name="Blood bank")
         StorageUnitFactory(facility__customer=customer, name="Lobby")

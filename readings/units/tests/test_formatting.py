@@ -11,6 +11,7 @@ from readings.units.formatting import (
     age_text,
     deviation_text,
     duration_text,
+    elapsed_text,
     exact_temperature_text,
     limits_text,
     share_text,
@@ -100,6 +101,13 @@ def test_only_the_whole_is_written_as_100_percent(share: float | None, text: str
 )
 def test_a_duration_is_written_in_its_two_largest_units(seconds: int, text: str) -> None:
     assert duration_text(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0.00 s"), (0.234, "0.23 s"), (59.5, "59.50 s"), (75.2, "1 min 15 s")]
+)
+def test_a_measured_duration_has_fractions_of_a_second_below_a_minute(seconds: float, text: str) -> None:
+    assert elapsed_text(seconds) == text
 
 
 @pytest.mark.parametrize(
