@@ -11,12 +11,11 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from customers.access import actions
 from customers.access.actions import Action
 from customers.access.principal import Principal
-from customers.access.submissions import SUBMITTED_TWICE, SubmittedBefore
+from customers.access.submissions import SUBMITTED_TWICE, SubmittedBefore, form_page
 from customers.access.token_sessions import TokenVisitor
 from customers.models import Customer, StorageUnit
 
@@ -53,9 +52,7 @@ def needs(*, is_open: bool = False, **by_method: Action) -> Callable[[View], Vie
 
 def _back_to_form(request: HttpRequest) -> HttpResponseBase:
     messages.info(request, SUBMITTED_TWICE)
-    referer = request.headers.get("Referer", "")
-    is_own = url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure())
-    return redirect(referer if is_own else "overview")
+    return redirect(form_page(request) or "overview")
 
 
 def page_principal(request: HttpRequest) -> Principal:

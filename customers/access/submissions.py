@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -39,6 +40,13 @@ ON CONFLICT (key) DO UPDATE SET submitted_at = excluded.submitted_at WHERE known
 def new_key() -> str:
     """Return the key of a form that is shown."""
     return str(uuid.uuid4())
+
+
+def form_page(request: HttpRequest) -> str:
+    """Return the address of the page with the form that was sent; "" if the browser names none of this site."""
+    referer = request.headers.get("Referer", "")
+    is_own = url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure())
+    return referer if is_own else ""
 
 
 class SubmittedBefore(Exception):  # noqa: N818  reads better where it is caught

@@ -8,22 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from core.web.pages import redirect_whole_page
 from customers.access.actions import Permission
 from customers.access.idle_sessions import active_person
 from customers.access.principal import Principal, Rights
+from customers.access.submissions import form_page
 from customers.access.tokens import is_demo_token, possible_hashes
 from customers.models import ApiToken
 
 TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
 RENEWED_AT_KEY = "renewed_at"
+SESSION_ENDED = "You are no longer signed in. Nothing was saved: sign in, then send the form again."
 # So that not every page causes a write.
 MAX_PRECISION_SECONDS = 86_400
 
@@ -113,6 +119,20 @@ class TokenSessionMiddleware:
             visitor = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or active_person(request, user))
             request.user = visitor  # type: ignore[assignment]  # stands for the user that it looks up
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., object], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        """Refuse a page's form after the session has ended; signing in leads back to the page with the form.
+
+        The address of the form itself may accept nothing but POST.
+        """
+        methods = getattr(view, "needs", {})
+        if request.method != "POST" or "POST" not in methods or request.user.is_authenticated:
+            return None
+        messages.warning(request, SESSION_ENDED)
+        back = form_page(request) or (request.get_full_path() if "GET" in methods else reverse("overview"))
+        return redirect_whole_page(request, f"{reverse('login')}?{urlencode({'next': back})}")
 
 
 def _usable_permissions(token: ApiToken) -> frozenset[Permission]:

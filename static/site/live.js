@@ -45,7 +45,8 @@
   document.addEventListener("htmx:responseError", (event) => {
     const { status, responseText } = event.detail.xhr;
     const isReason = event.detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain");
-    const rejected = isReason ? responseText : `The server rejected the request (${status}). Reload the page.`;
+    const saved = event.detail.requestConfig.verb === "get" ? "" : "Nothing was saved. ";
+    const rejected = isReason ? responseText : `The server rejected the request (${status}). ${saved}Reload the page.`;
     showNotice(status >= 500 ? lost : rejected);
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
