@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 
 from django.apps import apps
+from django.db.models import DateTimeField, Field
 
 from audit.models import AuditEntry
+from customers.trail.selectors import latest_labels
 
 NOTHING = "–"
 MAX_TEXT = 200
+# In other years a time may have no local one.
+MIN_YEAR, MAX_YEAR = 1900, 9000
 
 # What follows the name of a column that is stored in this unit.
 UNITS = {"_c": ", °C", "_k": ", K", "_seconds": ", s"}
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """A recorded value as text; of a time, the time itself as well."""
+
+    text: str
+    instant: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """A column's value before and after, as text."""
+    """A column's values before and after; a single one of a created or deleted row."""
 
     name: str
-    before: str
-    after: str
+    values: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPresenter:
-    """An entry with its texts."""
+    """An entry with its texts. `names`: those of the objects that it refers to, by model and id."""
 
     entry: AuditEntry
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def who(self) -> str:
@@ -65,17 +79,40 @@ class EntryPresenter:
     @property
     def changes(self) -> list[Change]:
         """The columns that differ. Of a created or deleted row those that have a value."""
-        before, after = self.entry.before or {}, self.entry.after or {}
+        recorded = self._recorded()
         changes = [
-            Change(column_label(self.entry.model, name), value_text(before.get(name)), value_text(after.get(name)))
-            for name in sorted(before.keys() | after.keys())
+            Change(column_label(self.entry.model, name), tuple(self._value(name, row.get(name)) for row in recorded))
+            for name in sorted({name for row in recorded for name in row})
         ]
-        return [change for change in changes if (change.before, change.after) != (NOTHING, NOTHING)]
+        return [change for change in changes if any(value.text != NOTHING for value in change.values)]
+
+    def references(self) -> Iterable[tuple[str, str]]:
+        """Return the model and the id of each object that a value refers to."""
+        for row in self._recorded():
+            for name, value in row.items():
+                model = referenced_model(self.entry.model, name)
+                if model and value is not None:
+                    yield model, str(value)
+
+    def _recorded(self) -> list[dict[str, object]]:
+        return [row for row in (self.entry.before, self.entry.after) if row]
+
+    def _value(self, column: str, value: object) -> Value:
+        """Return a value of this column: followed by its id if it is the name of an object."""
+        text = value_text(value)
+        name = self.names.get((referenced_model(self.entry.model, column), text))
+        return Value(f"{name} (ID {text})" if name else text, _instant(self.entry.model, column, value))
 
 
 def present_entries(entries: Iterable[AuditEntry]) -> list[EntryPresenter]:
-    """Return these entries with their texts."""
-    return [EntryPresenter(entry) for entry in entries]
+    """Return these entries with their texts. One query, if any refers to another object."""
+    presenters = [EntryPresenter(entry) for entry in entries]
+    ids: dict[str, set[str]] = defaultdict(set)
+    for presenter in presenters:
+        for model, object_id in presenter.references():
+            ids[model].add(object_id)
+    names = latest_labels(ids)
+    return [EntryPresenter(presenter.entry, names) for presenter in presenters]
 
 
 @cache
@@ -89,7 +126,8 @@ def model_label(label: str) -> str:
 
 def process_label(name: str) -> str:
     """Return the name of a task or command for people: "poll source" for `ingestion.tasks.poll_source`."""
-    return name.rpartition(".")[2].replace("_", " ")
+    command = name.removeprefix("manage.py ")
+    return command.rpartition(".")[2].replace("_", " ")
 
 
 def column_label(model: str, column: str) -> str:
@@ -97,13 +135,39 @@ def column_label(model: str, column: str) -> str:
     return _column_labels(model).get(column) or column.replace("_", " ")
 
 
+def referenced_model(model: str, column: str) -> str:
+    """Return the model of the objects to which a column refers by their ids; "" for other columns."""
+    related = _columns(model)[column].related_model if column in _columns(model) else None
+    return related._meta.label_lower if isinstance(related, type) else ""
+
+
+def _instant(model: str, column: str, value: object) -> datetime | None:
+    """Return the time that a column of times has; None of other values, and of times that have no local one.
+
+    Details of events may have any text under the name of such a column.
+    """
+    if not isinstance(value, str) or not isinstance(_columns(model).get(column), DateTimeField):
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return instant if MIN_YEAR <= instant.year <= MAX_YEAR else None
+
+
 @cache
-def _column_labels(label: str) -> dict[str, str]:
+def _columns(label: str) -> dict[str, Field[object, object]]:
+    """Return the fields of a model by the names of their columns; none of a model that no longer exists."""
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError):
         return {}
-    return {field.attname: _field_label(field.name, str(field.verbose_name)) for field in model._meta.concrete_fields}
+    return {column.attname: column for column in model._meta.concrete_fields}
+
+
+@cache
+def _column_labels(label: str) -> dict[str, str]:
+    return {name: _field_label(column.name, str(column.verbose_name)) for name, column in _columns(label).items()}
 
 
 def _field_label(name: str, verbose_name: str) -> str:
@@ -121,6 +185,8 @@ def value_text(value: object) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return str(value).replace("-", "\N{MINUS SIGN}")
     if isinstance(value, list):
         return ", ".join(map(str, value))
     text = str(value)

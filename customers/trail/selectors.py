@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -68,6 +69,19 @@ def history_of_member(member: Membership) -> QuerySet[AuditEntry]:
     done = Q(actor_kind=AuditEntry.ActorKind.PERSON, actor_id=member.user_id)
     sign_in = Q(action__in=SIGN_INS, customer_id=None)
     return AuditEntry.objects.filter((of_customer & (about | done)) | (about & sign_in)).order_by("-id")
+
+
+def latest_labels(ids: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], str]:
+    """Return the latest recorded names of objects, also of deleted ones, by model and id. One query."""
+    about = [Q(model=model, object_id__in=list(object_ids)) for model, object_ids in ids.items()]
+    if not about:
+        return {}
+    named = AuditEntry.objects.filter(reduce(or_, about)).exclude(object_label="")
+    latest = named.order_by("model", "object_id", "-id").distinct("model", "object_id")
+    return {
+        (model, object_id): label
+        for model, object_id, label in latest.values_list("model", "object_id", "object_label")
+    }
 
 
 def _contains(text: str) -> Q:

@@ -5,23 +5,34 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from audit.context import Actor, AuditContext, begin_work, end_work
+from audit.events import record_event
 from audit.models import AuditEntry
 from core.scope import Scope
 from customers.models import Customer, Membership, StorageUnit
 from customers.trail.selectors import TrailFilter, search
 from customers.web.trail import MAX_TEXT, TEXT_SEARCH_DAYS
 from tests.alarm_factories import AlarmFactory
-from tests.factories import CustomerFactory, MembershipFactory, SourceFactory, StaffFactory, StorageUnitFactory
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    SensorFactory,
+    SourceFactory,
+    StaffFactory,
+    StorageUnitFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +78,46 @@ def test_a_units_history_says_who_changed_what_and_why(manager: Client, unit: St
     assert "New goods." in page
     # Addresses of people are for the search.
     assert "192.0.2.7" not in page
+
+
+def test_objects_are_named_with_their_ids_and_times_are_local(manager: Client, unit: StorageUnit) -> None:
+    unit.facility.time_zone = "Asia/Kolkata"
+    unit.facility.save()
+    sensor = SensorFactory.create(storage_unit=unit)
+    sensor.retired_at = datetime(2026, 3, 1, 20, 15, 30, 123456, tzinfo=UTC)
+    sensor.save()
+
+    page = text_of(manager, "unit-history", unit.public_id)
+
+    assert f"<dt>storage unit</dt> <dd>Freezer 3 (ID {unit.pk})</dd>" in page
+    exact = "2026-03-01T20:15:30.123456+00:00"
+    assert f'<dd>– → <time datetime="{exact}" title="{exact}">2 Mar 2026, 01:45:30</time></dd>' in page
+
+
+def test_deleted_objects_keep_their_names_and_unknown_ones_their_ids(manager: Client, customer: Customer) -> None:
+    unit = StorageUnitFactory.create(facility=FacilityFactory.create(customer=customer, name="Old plant"))
+    facility_id = unit.facility_id
+    unit.delete()
+    unit.facility.delete()
+    record_event("exported", model="customers.sensor", customer_id=customer.pk, details={"storage_unit_id": 987654})
+
+    page = text_of(manager, "trail")
+
+    assert f"<dt>facility</dt> <dd>Old plant (ID {facility_id})</dd>" in page
+    assert "<dt>storage unit</dt> <dd>987654</dd>" in page
+
+
+def test_the_names_of_all_entries_take_one_query(manager: Client, unit: StorageUnit) -> None:
+    text_of(manager, "unit-history", unit.public_id)
+    with CaptureQueriesContext(connection) as few:
+        text_of(manager, "unit-history", unit.public_id)
+    SensorFactory.create_batch(10, storage_unit=unit)
+
+    with CaptureQueriesContext(connection) as many:
+        page = text_of(manager, "unit-history", unit.public_id)
+
+    assert page.count("Freezer 3 (ID") >= 10
+    assert len(many) == len(few)
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "manager"])
