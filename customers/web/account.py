@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
@@ -68,8 +67,6 @@ class SignIn(auth_views.LoginView):
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         return {
             **super().get_context_data(**kwargs),
-            "has_provider": bool(settings.OIDC_ISSUER),
-            "provider_name": settings.OIDC_NAME,
             "provider_query": urlencode({"next": self.get_redirect_url()}),
         }
 

@@ -154,6 +154,21 @@ def test_others_do_not_sign_in(client: Client, provider: Provider, claims: dict[
     assert User.objects.count() == 4
 
 
+def test_the_settings_lead_to_connecting_an_account_where_there_is_a_provider(
+    client: Client, provider: Provider, settings: Settings
+) -> None:
+    client.force_login(StaffFactory())
+    connections = reverse("socialaccount_connections")
+    link = reverse("openid_connect_login", args=["openid"]) + "?process=connect"
+    assert f'href="{connections}"' in client.get(reverse("settings")).content.decode()
+    assert f'href="{link}">Connect Cold ID</a>' in client.get(connections).content.decode()
+
+    settings.OIDC_ISSUER = ""
+
+    assert f'href="{connections}"' not in client.get(reverse("settings")).content.decode()
+    assert link not in client.get(connections).content.decode()
+
+
 def test_staff_connect_their_account_themselves(client: Client, provider: Provider) -> None:
     boss = StaffFactory(email="boss@example.com")
     provider.claims["email"] = boss.email
