@@ -258,8 +258,10 @@ class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):
     def __init__(self, data: QueryDict | None, *, customer: Customer, scope: Scope) -> None:
         super().__init__(data, instance=MaintenanceWindow(customer=customer))
         facilities = Facility.objects.visible_to(scope).filter(customer=customer).exclude(units__is_synthetic=True)
-        cast("forms.ModelChoiceField[Facility]", self.fields["facility"]).queryset = facilities
-        cast("UnitChoiceField", self.fields["storage_unit"]).queryset = selectable_units(customer, scope)
+        facility = cast("forms.ModelChoiceField[Facility]", self.fields["facility"])
+        facility.queryset, facility.empty_label = facilities, "Choose a facility"
+        unit = cast("UnitChoiceField", self.fields["storage_unit"])
+        unit.queryset, unit.empty_label = selectable_units(customer, scope), "All units"
         self.fields["is_for_customer"].label = f"Silence every facility of {customer.name}"
 
     @override

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -165,6 +165,12 @@ class TestOne:
         unit.set_temperature = 15.0
         unit.save()
         assert dict(operator.get(url_of(alarm)).context["limits"])["Limits"].startswith("3.0 to 7.0")
+
+    def test_the_summary_names_the_zone_of_its_times(self, operator: Client, unit: StorageUnit) -> None:
+        alarm = AlarmFactory(storage_unit=unit, started_at=datetime(2026, 3, 1, 20, 0, tzinfo=UTC))
+        summary = operator.get(url_of(alarm)).content.decode().split('aria-labelledby="timeline"')[0]
+        assert "2 Mar 2026, 01:30:00" in summary
+        assert "Times in Asia/Kolkata." in summary
 
     def test_an_alarm_without_an_excursion_shows_the_limits_of_its_time(
         self, operator: Client, unit: StorageUnit

@@ -206,6 +206,11 @@ class TestMaintenance:
         listed = manager.get(maintenance_url(customer)).content.decode()
         assert "28 Mar 2027, 03:30" in listed
 
+    def test_the_empty_choices_say_what_they_mean(self, manager: Client, customer: Customer) -> None:
+        page = manager.get(maintenance_url(customer)).content.decode()
+        assert '<option value="" selected>Choose a facility</option>' in page
+        assert '<option value="" selected>All units</option>' in page
+
     def test_a_window_of_the_whole_customer_is_in_utc(self, manager: Client, customer: Customer) -> None:
         self.enter(manager, customer, is_for_customer="on")
         assert f"{MaintenanceWindow.objects.get().starts_at:%H:%M %Z}" == "08:00 UTC"
