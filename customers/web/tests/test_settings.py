@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -271,6 +272,13 @@ class TestTokens:
         token.refresh_from_db()
         assert token.revoked_at is not None
         assert list(response.context["list"].rows) == [token]
+
+
+def test_fields_are_described_by_their_help_and_errors(manager: Client, customer: Customer) -> None:
+    page = manager.post(url_of("settings-tokens", customer), {"rate_limit_per_hour": "-1"}).content.decode()
+    described_by = {each for ids in re.findall(r'aria-describedby="([^"]+)"', page) for each in ids.split()}
+    assert {"id_token_name_error", "id_permissions_error", "id_rate_limit_per_hour_error"} <= described_by
+    assert described_by <= set(re.findall(r' id="([^"]+)"', page))
 
 
 class TestUnits:
