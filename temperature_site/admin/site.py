@@ -51,8 +51,6 @@ PARTS = {
     "archive": "Archive",
     "notifications": "Notifications",
 }
-# A longer queue means that workers are too few or stuck.
-LONG_QUEUE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +169,7 @@ def _queues() -> Iterator[StatusLine]:
     except BrokerOut:
         return  # the broker's own line says so
     for queue, state in states.items():
-        is_long = state.messages > LONG_QUEUE
-        yield StatusLine(f"Queue {queue}", f"{state.messages:,} waiting", "warning" if is_long else "good")
+        yield StatusLine(f"Queue {queue}", f"{state.messages:,} waiting", "warning" if state.is_long else "good")
 
 
 def _sources(now: datetime) -> Iterator[StatusLine]:

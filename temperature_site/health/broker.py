@@ -11,6 +11,8 @@ from kombu.exceptions import KombuError
 from temperature_site.celery import app
 
 WAIT_SECONDS = 1
+# With more messages waiting, workers are too few or stuck.
+LONG_QUEUE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class QueueState:
 
     messages: int
     consumers: int | None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so much waits that workers are too few or stuck."""
+        return self.messages > LONG_QUEUE
 
 
 class BrokerOut(Exception):  # noqa: N818 - reads better where it is caught

@@ -21,7 +21,6 @@ from temperature_site.heartbeats import watched_queues
 from temperature_site.models import Backup
 from temperature_site.schedule import ENTRIES
 
-MAX_WAITING = 1_000
 # A poll that runs for its full time is not late.
 MAX_LAG_SECONDS = 300
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=2)
@@ -182,7 +181,7 @@ def check_queues(now: datetime) -> Iterator[Finding]:
     except BrokerOut:
         return  # reported as `rabbitmq`
     for queue, state in states.items():
-        if state.messages > MAX_WAITING:
+        if state.is_long:
             advice = "Start more workers or raise WORKER_CONCURRENCY; `manage.py status` shows which sources are late."
             yield Finding("queues", State.PROBLEM, f"{queue}: {state.messages:,} messages waiting", advice)
         else:

@@ -78,7 +78,7 @@ class TestStartPage:
         assert not [name for name in health if name.startswith("Queue")]
 
     def test_long_queues_are_flagged(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("temperature_site.admin.site.LONG_QUEUE", -1)
+        monkeypatch.setattr("temperature_site.health.broker.LONG_QUEUE", -1)
         assert {tone for name, (_, tone) in status_texts().items() if name.startswith("Queue")} == {"warning"}
 
     def test_people_who_may_not_view_sources_do_not_see_it(self, client: Client) -> None:
