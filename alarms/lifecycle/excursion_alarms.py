@@ -24,6 +24,9 @@ _KINDS = {
     Excursion.Kind.BUDGET_LOW: Alarm.Kind.BUDGET_LOW,
     Excursion.Kind.MKT: Alarm.Kind.MKT,
 }
+STAYS_CRITICAL = (
+    "By the readings and limits as they are now, the critical delay was not completed. The alarm stays critical."
+)
 # The alarm's fields that mirror its excursion. Most readings of an excursion change none of them.
 _MIRRORED = ("severity", "started_at", "ended_at", "temperature_c", "recorded_at")
 
@@ -105,8 +108,7 @@ def _update_pending(
 def _update_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live: bool) -> None:
     before = _mirrored(alarm)
     _copy_peak(alarm, excursion)
-    has_worsened = alarm.severity == Severity.WARNING and severity_of(excursion) is Severity.CRITICAL
-    alarm.severity = severity_of(excursion)
+    has_worsened = _update_severity(alarm, severity_of(excursion), now)
     had_ended, alarm.ended_at = alarm.ended_at, excursion.ended_at
     is_active = alarm.ended_at is None
     if alarm.is_detected_late and is_live and is_active:
@@ -125,6 +127,22 @@ def _update_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live
         record_event(alarm, AlarmEvent.Kind.WORSENED, excursion.critical_alarm_at or now)
     if had_ended is None and alarm.ended_at is not None and alarm.is_live:
         record_event(alarm, AlarmEvent.Kind.ENDED, alarm.ended_at)
+
+
+def _update_severity(alarm: Alarm, severity: Severity, now: datetime) -> bool:
+    """Make a warning critical if its excursion is; return whether that happened.
+
+    A critical alarm stays critical: what people were told is not taken back while goods may be at risk. If its critical
+    delay was not completed after all, its timeline says so once.
+    """
+    if alarm.severity == severity:
+        return False
+    if severity is Severity.CRITICAL:
+        alarm.severity = severity
+        return True
+    if not alarm.events.filter(kind=AlarmEvent.Kind.REVISED).exists():
+        record_event(alarm, AlarmEvent.Kind.REVISED, now, text=STAYS_CRITICAL)
+    return False
 
 
 def severity_of(excursion: Excursion) -> Severity:

@@ -152,6 +152,7 @@ class AlarmEvent(ScopedModel):
     class Kind(models.TextChoices):
         OPENED = "opened", "opened"
         WORSENED = "worsened", "became critical"
+        REVISED = "revised", "revised"
         ENDED = "ended", "back within limits"
         REOPENED = "reopened", "reopened"
         ACKNOWLEDGED = "acknowledged", "acknowledged"

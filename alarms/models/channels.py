@@ -156,7 +156,9 @@ class Rule(ScopedModel):
         Channel, blank=True, related_name="escalated_rules", verbose_name="escalate to"
     )
     tells_when_closed = models.BooleanField(
-        "notify when closed", default=True, help_text="Or withdrawn. Sent only to channels that received the alarm."
+        "notify when closed",
+        default=True,
+        help_text="Or withdrawn or revised. Sent only to channels that received the alarm.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -29,6 +29,7 @@ class Message(ScopedModel):
     class Reason(models.TextChoices):
         OPENED = "opened", "opened"
         WORSENED = "worsened", "became critical"
+        REVISED = "revised", "revised"
         REOPENED = "reopened", "reopened"
         RELEASED = "released", "no longer inhibited"
         CLOSED = "closed", "closed"

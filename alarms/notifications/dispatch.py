@@ -22,17 +22,17 @@ from core.db import clock
 logger = structlog.get_logger(__name__)
 
 Kind = AlarmEvent.Kind
-# Events that call for action, and events that end the need for it.
+# Events that call for action, and events that tell whoever was notified how it went on.
 ACTIONABLE_KINDS = frozenset({Kind.OPENED, Kind.WORSENED, Kind.REOPENED, Kind.RELEASED})
-RESOLVING_KINDS = frozenset({Kind.CLOSED, Kind.WITHDRAWN})
+FOLLOW_UP_KINDS = frozenset({Kind.REVISED, Kind.CLOSED, Kind.WITHDRAWN})
 
 
 def dispatch(event: AlarmEvent) -> None:
     """Create the messages that `event` calls for, in the caller's transaction."""
     if event.kind in ACTIONABLE_KINDS and is_notifiable(event.alarm):
         notify(event, RoutingTable.load([event.alarm.customer_id], timezone.now()))
-    elif event.kind in RESOLVING_KINDS:
-        _notify_resolved(event)
+    elif event.kind in FOLLOW_UP_KINDS:
+        _notify_again(event)
 
 
 def is_notifiable(alarm: Alarm) -> bool:
@@ -74,7 +74,8 @@ def build_message(
         tried_since=due_at,
         next_attempt_at=due_at,
     )
-    alarm_content(alarm, reason, at, count=sequence).apply_to(message)
+    why = event.text if event.kind in FOLLOW_UP_KINDS else ""
+    alarm_content(alarm, reason, at, count=sequence, why=why).apply_to(message)
     return message
 
 
@@ -101,8 +102,8 @@ def _first_route_by_channel(routes: Iterable[Route]) -> dict[Channel, Route]:
     return by_channel
 
 
-def _notify_resolved(event: AlarmEvent) -> None:
-    """Notify the channels that know of the alarm that it has ended, where a rule says so."""
+def _notify_again(event: AlarmEvent) -> None:
+    """Notify the channels that know of the alarm how it went on, where a rule says so."""
     alarm = event.alarm
     if event.kind == Kind.CLOSED and alarm.is_withdrawn:
         return  # The withdrawal has been sent already.
@@ -118,12 +119,12 @@ def _notify_resolved(event: AlarmEvent) -> None:
         for channel in (*route.channels, *route.escalation_channels)
         if route.rule.tells_when_closed
         and channel.pk in notified_at
-        and _may_notify_of_end(table, route, alarm, notified_at[channel.pk])
+        and _may_notify_again(table, route, alarm, notified_at[channel.pk])
     }
     save_messages(build_message(channel, event.kind, event, at=now, route=route) for channel, route in routes.items())
 
 
-def _may_notify_of_end(table: RoutingTable, route: Route, alarm: Alarm, notified_at: datetime) -> bool:
+def _may_notify_again(table: RoutingTable, route: Route, alarm: Alarm, notified_at: datetime) -> bool:
     """Return whether it is within the rule's hours, or the channel has been notified after them, by an escalation."""
     return table.is_within_hours(route, alarm, table.at) or not table.is_within_hours(route, alarm, notified_at)
 

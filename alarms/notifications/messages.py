@@ -23,6 +23,7 @@ Reason = Message.Reason
 _PREFIXES = {
     Reason.OPENED: "",
     Reason.WORSENED: "worsened: ",
+    Reason.REVISED: "revised: ",
     Reason.REOPENED: "reopened: ",
     Reason.RELEASED: "",
     Reason.CLOSED: "closed: ",
@@ -54,12 +55,12 @@ class MessageContent:
         message.subject, message.body, message.data = self.subject, self.body, self.data
 
 
-def alarm_content(alarm: Alarm, reason: str, at: datetime, *, count: int = 0) -> MessageContent:
+def alarm_content(alarm: Alarm, reason: str, at: datetime, *, count: int = 0, why: str = "") -> MessageContent:
     """Describe `alarm`. `count` is the number of alarms for FLAPPING and the number of the reminder for REMINDER."""
     drill = "DRILL: " if alarm.is_drill else ""
     prefix = _PREFIXES[Reason(reason)].format(count=count)
     subject = _one_line(f"{drill}{alarm.severity.capitalize()}: {prefix}{_headline(alarm)}")
-    body = "\n".join([subject, "", *_details(alarm), *_closing_lines(alarm)])
+    body = "\n".join([subject, "", *([why, ""] if why else []), *_details(alarm), *_closing_lines(alarm)])
     data: dict[str, object] = {"alarm": alarm_data(alarm), "is_drill": alarm.is_drill}
     if count:
         data["count"] = count

@@ -6,6 +6,7 @@ import pytest
 
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.lifecycle.actions import ActionNotAllowed, acknowledge, close, comment
+from alarms.lifecycle.excursion_alarms import STAYS_CRITICAL
 from alarms.lifecycle.transitions import close_cleared, close_of_inactive_customers
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.tests.evaluation import at, load
@@ -70,6 +71,29 @@ def test_an_open_alarm_worsens_immediately(unit: StorageUnit) -> None:
         ("opened", at(25)),
         ("worsened", at(26)),
     ]
+
+
+def test_a_critical_alarm_stays_critical_when_late_readings_void_its_critical_delay(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (17, 11), (22, 11), (27, 9))
+    assert Alarm.objects.get().severity == "critical"
+
+    load(rows_of(unit, [(19, 0, 9)]), at(28))
+    load(rows_of(unit, [(29, 0, 9)]), at(29))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.severity) == ("open", "critical")
+    assert Excursion.objects.get().critical_alarm_at is None
+    assert event_kinds(alarm) == ["opened", "revised"]
+    revised = alarm.events.get(kind="revised")
+    assert (revised.happened_at, revised.text) == (at(28), STAYS_CRITICAL)
+
+
+def test_a_closed_critical_alarm_stays_critical(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (17, 11), (22, 11), (27, 9), (30, 5))
+    close_cleared(at(45))
+    load(rows_of(unit, [(19, 0, 9)]), at(50))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.severity) == ("closed", "critical")
+    assert event_kinds(alarm) == ["opened", "ended", "closed", "revised"]
 
 
 def test_it_closes_automatically_when_the_clearing_delay_is_over(unit: StorageUnit) -> None:

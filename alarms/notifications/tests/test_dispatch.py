@@ -279,6 +279,21 @@ def test_closing_notifies_whom_an_escalation_reached_after_the_hours(
     assert notified(channel=boss) == ["escalated", "closed"]
 
 
+def test_a_revision_notifies_the_channels_that_received_the_critical_alarm_and_says_why(
+    unit: StorageUnit, customer: Customer
+) -> None:
+    RuleFactory(customer=customer, severities=["critical"])
+    RuleFactory(customer=customer, severities=["critical"], tells_when_closed=False)
+    alarm = open_alarm(storage_unit=unit)
+    RuleFactory(customer=customer, severities=["critical"])
+    record_event(alarm, Kind.REVISED, timezone.now(), text="It was shorter. The alarm stays critical.")
+    assert notified() == ["opened", "opened", "revised"]
+    message = Message.objects.get(reason="revised")
+    assert message.subject == "Critical: revised: temperature, Refrigerator 3 in Depot, 12.0 °C"
+    assert "\n\nIt was shorter. The alarm stays critical.\n\nCustomer: " in message.body
+    assert message.data["type"] == "alarm.revised"
+
+
 def test_a_withdrawn_alarm_sends_one_withdrawal_and_no_closing(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit)
