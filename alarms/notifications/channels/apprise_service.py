@@ -94,7 +94,11 @@ def settings_error(address: str, secret: str) -> str:
         return "Unknown service. The URL must start with the service's name, as in slack://."
     if not has_fixed_hosts(plugin) or _schema(secret) not in _secure_schemas(plugin):
         return REFUSED_SENTENCE
-    return "" if _service(secret) is not None else "The URL is incomplete for this service."
+    service = _service(secret)
+    if service is None:
+        return "The URL is incomplete for this service."
+    # Apprise says only whether all of them were reached: after the failure of one, all would get every retry.
+    return "" if len(service) <= 1 else f"The URL has {len(service)} targets. Add a channel for each of them."
 
 
 def has_fixed_hosts(plugin: type[NotifyBase]) -> bool:

@@ -66,6 +66,16 @@ def test_an_incomplete_url_is_rejected() -> None:
     assert settings_error("", "slack://T1JJ3T3L2") == "The URL is incomplete for this service."
 
 
+@pytest.mark.parametrize("url", [f"{SLACK}/#boss", f"{SLACK}?to=boss", f"{GOOD[2]}/12315545", f"{GOOD[3]}/15551231235"])
+def test_a_url_with_several_targets_is_rejected(url: str) -> None:
+    """If one of them failed, the others would get every retry."""
+    assert settings_error("", url) == "The URL has 2 targets. Add a channel for each of them."
+
+
+def test_several_urls_are_rejected() -> None:
+    assert settings_error("", f"{SLACK}, {GOOD[1]}").endswith("targets. Add a channel for each of them.")
+
+
 def all_plugins() -> list[Any]:
     manager = NotificationManager()
     manager.load_modules()
