@@ -96,6 +96,7 @@ class SystemProblem(models.Model):
         db_default=[],
         help_text="The ways that told the operator that it began, and not yet that it is over.",
     )
+    claimed_at = models.DateTimeField(null=True, help_text="When a run last began to see to it.")
 
     class Meta:
         ordering = ["since"]

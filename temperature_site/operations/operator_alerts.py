@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import smtplib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -38,6 +38,9 @@ WATCHED = (
     doctor_surroundings.check_disk,
 )
 TIMEOUT_SECONDS = 10.0
+# For this time a problem is left to the run that claimed it, so that those of two beats do not both tell it. Less than
+# the time between two runs of one beat: what a run that was killed has not told, the next one does.
+CLAIMED_FOR = timedelta(seconds=50)
 # Tells a subject and a text; returns whether that succeeded.
 Tell = Callable[[str, str], bool]
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('operator alerts'))"
@@ -60,18 +63,22 @@ def watch(now: datetime) -> None:
 
 
 def _record(problems: Mapping[str, Finding], now: datetime) -> tuple[list[SystemProblem], list[SystemProblem]]:
-    """Record the problems; return those that were found before as well, and those that have ended."""
+    """Record and claim the problems; return those that were found before as well, and those that have ended.
+
+    What another run has claimed is left to it.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        # Two beats must not tell everything twice.
         cursor.execute(_LOCK)
         known = {problem.part: problem for problem in SystemProblem.objects.all()}
         SystemProblem.objects.bulk_create(
-            SystemProblem(part=part, detail=found.detail[:1000], advice=found.advice[:1000], since=now)
+            SystemProblem(part=part, detail=found.detail[:1000], advice=found.advice[:1000], since=now, claimed_at=now)
             for part, found in problems.items()
             if part not in known
         )
-    repeated = [problem for part, problem in known.items() if part in problems]
-    return repeated, [problem for part, problem in known.items() if part not in problems]
+        claimed = [each for each in known.values() if not each.claimed_at or now - each.claimed_at >= CLAIMED_FOR]
+        SystemProblem.objects.filter(part__in=[problem.part for problem in claimed]).update(claimed_at=now)
+    repeated = [problem for problem in claimed if problem.part in problems]
+    return repeated, [problem for problem in claimed if problem.part not in problems]
 
 
 def _tell_started(way: str, tell: Tell, problems: Sequence[SystemProblem], now: datetime) -> None:

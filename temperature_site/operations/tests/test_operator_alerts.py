@@ -46,7 +46,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return sent
 
 
-def minutes(count: int) -> datetime:
+def minutes(count: float) -> datetime:
     return NOW + timedelta(minutes=count)
 
 
@@ -74,6 +74,35 @@ def test_a_problem_of_a_moment_is_not_told(found: list[Finding]) -> None:
     found[:] = []
     watch(minutes(1))
     assert mail.outbox == []
+    assert not SystemProblem.objects.exists()
+
+
+def test_the_runs_of_two_beats_tell_a_problem_and_its_end_once(
+    found: list[Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_mail = operator_alerts._send_mail
+    of_second_beat: list[datetime] = []
+
+    def send_while_the_other_runs(subject: str, text: str) -> bool:
+        for at in of_second_beat[:]:
+            of_second_beat.remove(at)
+            watch(at)
+        return send_mail(subject, text)
+
+    monkeypatch.setattr(operator_alerts, "_send_mail", send_while_the_other_runs)
+    found[:] = [FULL]
+    watch(minutes(0))
+    watch(minutes(0.1))
+    assert mail.outbox == []
+
+    of_second_beat[:] = [minutes(1.1)]
+    watch(minutes(1))
+    assert len(mail.outbox) == 1
+
+    found[:] = []
+    of_second_beat[:] = [minutes(2.1)]
+    watch(minutes(2))
+    assert [message.subject for message in mail.outbox][1:] == ["Temperature monitoring: disk ok again"]
     assert not SystemProblem.objects.exists()
 
 
