@@ -20,6 +20,7 @@ from alarms.models import AlarmSignature, CustomerLimits, LimitProfile, Maintena
 from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.thresholds import Limits
 from core.scope import Scope
+from core.web.durations import DurationField, duration_formfield
 from core.web.versioned_forms import VersionedForm
 from customers.models import Customer, Facility, Sensor, StorageUnit
 from customers.web.settings_forms import reason_field
@@ -128,6 +129,7 @@ class LimitProfileForm(ProfileLimitsForm):
 
     class Meta:
         model = LimitProfile
+        formfield_callback = duration_formfield
         fields = ["name", "description", *VALUE_NAMES]
         widgets = {"description": forms.Textarea(attrs={"rows": 2, "class": "form-control"})}
 
@@ -163,6 +165,7 @@ class UnitLimitsForm(UnitLimitsChoiceForm):
 
     class Meta:
         model = UnitLimits
+        formfield_callback = duration_formfield
         fields = ["profile", "sensor_policy", "named_sensor", *VALUE_NAMES]
         labels = {"sensor_policy": "Sensor rule", "named_sensor": "Reference sensor"}
         help_texts = {"named_sensor": "Only for the rule “one reference sensor”."}
@@ -203,8 +206,8 @@ class UnitLimitsForm(UnitLimitsChoiceForm):
         return sha256(repr(entered).encode()).hexdigest()
 
 
-def _minutes(label: str) -> forms.FloatField:
-    return forms.FloatField(label=label, min_value=0, max_value=MAX_DELAY_SECONDS / 60, required=False)
+def _delay(label: str) -> DurationField:
+    return DurationField(label=label, max_value=MAX_DELAY_SECONDS, required=False)
 
 
 class LimitReplayForm(forms.Form):
@@ -214,20 +217,20 @@ class LimitReplayForm(forms.Form):
     low_warning_c = forms.FloatField(label="Low warning, °C", required=False)
     high_warning_c = forms.FloatField(label="High warning, °C", required=False)
     high_critical_c = forms.FloatField(label="High critical, °C", required=False)
-    delay_minutes = _minutes("Warning delay, minutes")
-    critical_delay_minutes = _minutes("Critical delay, minutes")
+    delay = _delay("Warning delay")
+    critical_delay = _delay("Critical delay")
 
     # The fields of Limits that each delay changes, the first of which is shown.
     DELAYS: ClassVar = {
-        "delay_minutes": ("high_delay_seconds", "low_delay_seconds"),
-        "critical_delay_minutes": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
+        "delay": ("high_delay_seconds", "low_delay_seconds"),
+        "critical_delay": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
     }
 
     @classmethod
     def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
         """Build the form, bound to `data` if there is any, with `limits` as initial values."""
         initial = {name: getattr(limits, name) for name in cls.base_fields if name not in cls.DELAYS}
-        initial |= {name: getattr(limits, names[0]) / 60 for name, names in cls.DELAYS.items()}
+        initial |= {name: getattr(limits, names[0]) for name, names in cls.DELAYS.items()}
         return cls(data or None, initial=initial)
 
     @property
@@ -237,9 +240,8 @@ class LimitReplayForm(forms.Form):
             name: value for name, value in self.cleaned_data.items() if name not in self.DELAYS
         }
         for name, names in self.DELAYS.items():
-            minutes = self.cleaned_data[name]
-            if name in self.changed_data and minutes is not None:
-                changes |= dict.fromkeys(names, round(minutes * 60))
+            if name in self.changed_data and self.cleaned_data[name] is not None:
+                changes |= dict.fromkeys(names, self.cleaned_data[name])
         return changes
 
 

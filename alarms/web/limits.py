@@ -69,12 +69,17 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         "versions": [(version, limit_details(version, unit.temperature_unit)) for version in versions.rows],
         "sensors": unit.sensors.order_by("sensor_code"),
         "named_policy": SensorPolicy.NAMED.value,
-        "profile_values": {each.pk: own_values(each) for each in LimitProfile.objects.all()},
+        "profile_values": {each.pk: _shown_values(each, form) for each in LimitProfile.objects.all()},
         "is_chosen": UnitLimits.objects.filter(pk=unit.pk).exists(),
         "is_evaluated_again": Reevaluation.objects.filter(pk=unit.pk).exists(),
         **preview,
     }
     return render(request, "settings/unit_limits.html", context)
+
+
+def _shown_values(profile: LimitProfile, form: UnitLimitsForm) -> dict[str, object]:
+    """Return the limits of a profile as the fields of the form show them."""
+    return {name: form.fields[name].prepare_value(value) for name, value in own_values(profile).items()}
 
 
 def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, object]:

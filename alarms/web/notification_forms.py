@@ -17,6 +17,7 @@ from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.webhook import new_secret
 from core.crypto.encryption import SecretUnreadable
 from core.scope import Scope
+from core.web.durations import duration_formfield
 from core.web.versioned_forms import VersionedForm
 from customers.models import Customer, Facility, StorageUnit
 from customers.web.unit_choices import UnitsChoiceField, selectable_units
@@ -36,6 +37,7 @@ class ChannelForm(VersionedForm[Channel]):
 
     class Meta:
         model = Channel
+        formfield_callback = duration_formfield
         fields = ["kind", "name", "address", "secret", "messages_a_minute", "flap_minutes"]
         help_texts = {
             "address": "E-mail: addresses separated by commas. Webhook: URL. Chat or SMS service: leave empty.",
@@ -108,6 +110,7 @@ class RuleForm(VersionedForm[Rule]):
 
     class Meta:
         model = Rule
+        formfield_callback = duration_formfield
         fields = [
             "name", "is_enabled", "kinds", "severities", "facilities", "units", "channels", "weekdays", "from_time",
             "until_time", "repeat_minutes", "escalate_minutes", "escalation_channels", "tells_when_closed",

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from core.api.fields import MAX_REASON
+from core.web.durations import duration_formfield
 from core.web.versioned_forms import VersionedForm
 from customers.access.principal import Principal
 from customers.models import ApiToken, Membership, StorageUnit
@@ -113,8 +114,9 @@ class UnitForm(VersionedForm[StorageUnit]):
 
     class Meta:
         model = StorageUnit
+        formfield_callback = duration_formfield
         fields = ["name", "set_temperature", "interval_seconds", "gap_limit_seconds"]
-        labels = {"interval_seconds": "Sampling interval, seconds", "gap_limit_seconds": "Staleness limit, seconds"}
+        labels = {"interval_seconds": "Sampling interval", "gap_limit_seconds": "Staleness limit"}
 
     def clean_set_temperature(self) -> float | None:
         """Return the set temperature. Raise ValidationError below absolute zero."""

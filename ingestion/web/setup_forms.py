@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from core.crypto.encryption import SecretUnreadable
+from core.web.durations import duration_entry
 from core.web.versioned_forms import VersionedForm
 from customers.models import Customer
 from ingestion.models import Source
@@ -150,7 +151,7 @@ class ScheduleForm(VersionedForm[Source]):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         stored = self.instance.interval_seconds
-        choices = INTERVALS if stored in dict(INTERVALS) else [*INTERVALS, (stored, f"Every {stored} seconds")]
+        choices = INTERVALS if stored in dict(INTERVALS) else [*INTERVALS, (stored, f"Every {duration_entry(stored)}")]
         self.fields["interval_seconds"] = forms.TypedChoiceField(choices=choices, coerce=int, label="Poll")
         self.fields["facility_time_zone"] = forms.ChoiceField(
             choices=[(zone, zone) for zone in TIME_ZONES],

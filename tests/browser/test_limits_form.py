@@ -31,6 +31,7 @@ def test_a_profile_disables_the_values_and_shows_its_own(page: Page, world: Worl
     critical = page.get_by_label("High critical, °C")
     expect(critical).to_be_disabled()
     expect(critical).to_have_value("15")
+    expect(page.get_by_label("High warning delay")).to_have_value("15 min")
     page.get_by_role("button", name="Save limits").click()
     expect(page.locator("#messages")).to_contain_text("saved and in effect")
     assert UnitLimits.objects.get(storage_unit=world.unit).profile == medicine
@@ -56,10 +57,10 @@ def test_limits_are_either_in_degrees_or_relative_to_the_set_temperature(page: P
 
 def test_what_belongs_to_an_empty_field_is_disabled(page: Page) -> None:
     page.get_by_label("Profile").select_option(label="Custom limits")
-    for field, dependent in [("Allowed time outside, s", "Budget window, s"), ("MKT limit, °C", "MKT window, s")]:
+    for field, dependent in [("Allowed time outside:", "Budget window:"), ("MKT limit, °C", "MKT window")]:
         page.get_by_label(field).fill("")
         expect(page.get_by_label(dependent)).to_be_disabled()
-        page.get_by_label(field).fill("5")
+        page.get_by_label(field).fill("5 min" if field.startswith("Allowed") else "5")
         expect(page.get_by_label(dependent)).to_be_enabled()
     expect(page.get_by_label("Reference sensor")).to_be_disabled()
     page.get_by_label("Sensor rule").select_option(label="One reference sensor")

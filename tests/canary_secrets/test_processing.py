@@ -66,7 +66,7 @@ def work_with_accounts(client: Client, planted: Planted, mail: list[EmailMessage
     token = {"token_name": "exporter", "permissions": ["read"]}
     page = client.post(reverse("settings-tokens", args=[customer.public_id]), token).content.decode()
     planted.secrets["new API token"] = re.findall(r"tms_[\w-]{43}", page)[0][12:]
-    hook = {"kind": "webhook", "name": "new", "messages_a_minute": 10, "flap_minutes": 30}
+    hook = {"kind": "webhook", "name": "new", "messages_a_minute": 10, "flap_minutes": "30 min"}
     hook |= {"address": f"https://127.0.0.1/services/T0/{planted.new('new webhook')}"}
     page = client.post(reverse("settings-new-channel", args=[customer.public_id]), hook).content.decode()
     planted.secrets["new webhook: signing key"] = re.findall(r"whsec_([\w+/=]{40,})", page)[0]

@@ -121,24 +121,24 @@ class TestPage:
 
     def test_it_starts_with_the_limits_in_force(self, viewer: Client, url: str) -> None:
         form = viewer.get(url).context["form"]
-        assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
-        assert form["critical_delay_minutes"].value() == 5
+        assert (form["high_warning_c"].value(), form["delay"].value()) == (7.0, "30 min")
+        assert form["critical_delay"].value() == "5 min"
 
     def test_it_replays_a_critical_delay(self, viewer: Client, url: str) -> None:
-        requested = {"high_warning_c": "7", "high_critical_c": "8.5", "critical_delay_minutes": "0"}
+        requested = {"high_warning_c": "7", "high_critical_c": "8.5", "critical_delay": "0"}
         (_, added), (_, prevented), (_, ((kept),)) = viewer.get(url, requested).context["parts"]
         assert (added, prevented) == ([], [])
         assert kept["after"].severity == "critical"
 
     def test_it_shows_what_would_have_been_added_and_prevented(self, viewer: Client, url: str) -> None:
-        requested = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
-        page = viewer.get(url, requested | {"delay_minutes": 10})
+        requested = {"low_critical_c": "0", "low_warning_c": "3", "high_warning_c": "7", "high_critical_c": "10"}
+        page = viewer.get(url, requested | {"delay": "10 min"})
         assert [len(rows) for _, rows in page.context["parts"]] == [1, 0, 1]
-        page = viewer.get(url, {"high_warning_c": 9, "delay_minutes": 30})
+        page = viewer.get(url, {"high_warning_c": "9", "delay": "30 min"})
         assert [len(rows) for _, rows in page.context["parts"]] == [0, 1, 0]
 
     def test_limits_out_of_order_show_an_error(self, viewer: Client, url: str) -> None:
-        page = viewer.get(url, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
+        page = viewer.get(url, {"low_warning_c": "9", "high_warning_c": "7", "delay": "30 min"})
         assert "must increase" in page.content.decode()
 
     def test_another_customers_unit_is_not_found(self, client: Client, url: str) -> None:

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 # The other fields of the form.
 PLAIN = {
-    "sensor_policy": "any", "high_delay_seconds": 1800, "low_delay_seconds": 1800,
-    "high_critical_delay_seconds": 300, "low_critical_delay_seconds": 300, "clearing_margin_k": 0,
-    "clearing_delay_seconds": 0, "allowed_window_seconds": 86400, "mkt_window_seconds": 86400,
+    "sensor_policy": "any", "high_delay_seconds": "30 min", "low_delay_seconds": "30 min",
+    "high_critical_delay_seconds": "5 min", "low_critical_delay_seconds": "5 min", "clearing_margin_k": 0,
+    "clearing_delay_seconds": 0, "allowed_window_seconds": "1 day", "mkt_window_seconds": "24 h",
 }  # fmt: skip
 
 
@@ -69,13 +69,15 @@ class TestLimitsOfAUnit:
         assert (first.profile_name, first.changed_by) == ("around the set temperature", "")
 
     def test_custom_limits_replace_the_profile(self, manager: Client, unit: StorageUnit) -> None:
-        manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9, "high_delay_seconds": 60})
+        manager.post(
+            limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9, "high_delay_seconds": "1 min"}
+        )
         unit.refresh_from_db()
         assert (unit.low_warning_c, unit.high_warning_c, unit.high_critical_c) == (None, 8.0, 9.0)
         assert UnitLimits.objects.get().high_delay_seconds == 60
 
     def test_the_history_shows_both_delays(self, manager: Client, unit: StorageUnit) -> None:
-        delays = {"high_critical_delay_seconds": 120, "low_critical_delay_seconds": 120}
+        delays = {"high_critical_delay_seconds": "2 min", "low_critical_delay_seconds": "120 s"}
         manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9} | delays)
         (_, details), _ = manager.get(limits_url(unit)).context["versions"]
         assert dict(details)["Warning delay"] == "30 min"
@@ -134,8 +136,8 @@ class TestLimitsOfAUnit:
         [
             ({"warning_deviation_k": 2, "critical_deviation_k": 5}, "relative to the set temperature"),
             ({"is_around_set_temperature": "on", "high_warning_c": 8}, "Enter either limits in °C"),
-            ({"allowed_window_seconds": 3600}, "only applies together with “Allowed time outside, s”"),
-            ({"mkt_window_seconds": 3600}, "only applies together with “MKT limit, °C”"),
+            ({"allowed_window_seconds": "1 h"}, "only applies together with “Allowed time outside”"),
+            ({"mkt_window_seconds": "1 h"}, "only applies together with “MKT limit, °C”"),
         ],
     )
     def test_values_that_do_not_apply_are_rejected(
@@ -143,6 +145,26 @@ class TestLimitsOfAUnit:
     ) -> None:
         assert message in manager.post(limits_url(unit), PLAIN | fields).content.decode()
         assert not UnitLimits.objects.exists()
+
+    def test_delays_are_durations_with_their_unit(self, manager: Client, unit: StorageUnit) -> None:
+        """A number alone could be meant as seconds or as minutes."""
+        page = manager.post(limits_url(unit), PLAIN | {"high_delay_seconds": "900"}).content.decode()
+        assert "Enter a duration with its unit" in page
+        assert 'value="900"' in page
+        page = manager.post(limits_url(unit), PLAIN | {"high_delay_seconds": "31 days"}).content.decode()
+        assert "Enter at most 30 days." in page
+        assert not UnitLimits.objects.exists()
+
+    def test_the_form_shows_durations_of_the_unit_and_of_every_profile(
+        self, manager: Client, unit: StorageUnit
+    ) -> None:
+        manager.post(limits_url(unit), PLAIN | {"high_delay_seconds": "1 h 30 min", "low_delay_seconds": "45 s"})
+        context = manager.get(limits_url(unit)).context
+        form = context["form"]
+        assert [form[f"{side}_delay_seconds"].value() for side in ("high", "low")] == ["1 h 30 min", "45 s"]
+        medicine = context["profile_values"][LimitProfile.objects.get(name="refrigerated medicine").pk]
+        assert (medicine["high_delay_seconds"], medicine["mkt_window_seconds"]) == ("15 min", "1 day")
+        assert (medicine["allowed_seconds"], medicine["high_warning_c"]) == (None, 8.0)
 
     def test_a_reference_sensor_without_its_rule_is_rejected(self, manager: Client, unit: StorageUnit) -> None:
         sensor = unit.sensors.create(sensor_code="S1")

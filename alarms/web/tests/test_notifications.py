@@ -64,7 +64,7 @@ def channel_form(**fields: object) -> dict[str, object]:
         "name": "shift",
         "address": "shift@example.com",
         "messages_a_minute": 10,
-        "flap_minutes": 30,
+        "flap_minutes": "30 min",
     } | fields
 
 
@@ -266,7 +266,7 @@ class TestRules:
         assert (rule.customer, rule.kinds, rule.weekdays) == (customer, ["temperature"], [0, 6])
         assert list(rule.facilities.all()) == [facility]
         assert list(rule.channels.all()) == [channel]
-        manager.post(url_of("settings-rule", customer, rule.public_id), rule_form(channel, repeat_minutes=10))
+        manager.post(url_of("settings-rule", customer, rule.public_id), rule_form(channel, repeat_minutes="10 min"))
         rule.refresh_from_db()
         assert (rule.repeat_minutes, rule.kinds, rule.tells_when_closed) == (10, [], False)
         manager.post(url_of("settings-delete-rule", customer, rule.public_id))
@@ -296,10 +296,15 @@ class TestRules:
         ("fields", "error"),
         [
             ({"channels": []}, "Select at least one channel"),
-            ({"escalate_minutes": 10}, "needs both a time and channels"),
+            ({"escalate_minutes": "10 min"}, "needs both a time and channels"),
             ({"from_time": "08:00"}, "Enter both times"),
-            ({"repeat_minutes": 0}, "greater than or equal to 1"),
-            ({"channels": [], "repeat_minutes": 30}, "Only the channels that are notified immediately get reminders"),
+            ({"repeat_minutes": "0 min"}, "Enter at least 1 min."),
+            ({"repeat_minutes": "90 s"}, "Enter whole minutes."),
+            ({"repeat_minutes": 10}, "Enter a duration with its unit"),
+            (
+                {"channels": [], "repeat_minutes": "30 min"},
+                "Only the channels that are notified immediately get reminders",
+            ),
         ],
     )
     def test_invalid_rules_are_rejected(

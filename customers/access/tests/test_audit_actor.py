@@ -39,7 +39,7 @@ def manager(client: Client, unit: StorageUnit) -> Client:
 def change_on_page(client: Client, unit: StorageUnit, **fields: object) -> int:
     """Change the unit's set temperature on its page; return the response's status."""
     address = reverse("settings-unit", args=[unit.facility.customer.public_id, unit.public_id])
-    values = {"name": unit.name, "set_temperature": 4, "interval_seconds": unit.interval_seconds, **fields}
+    values = {"name": unit.name, "set_temperature": 4, "interval_seconds": f"{unit.interval_seconds} s", **fields}
     return client.post(address, values, REMOTE_ADDR="192.0.2.7").status_code
 
 
@@ -100,7 +100,7 @@ def test_the_changes_of_one_request_have_its_id(manager: Client, unit: StorageUn
 def test_a_page_asks_for_a_required_reason_with_the_form_as_it_was_sent(manager: Client, unit: StorageUnit) -> None:
     Customer.objects.update(requires_reason=True)
     address = reverse("settings-unit", args=[unit.facility.customer.public_id, unit.public_id])
-    values = {"name": "Cold room", "set_temperature": 4, "interval_seconds": 900}
+    values = {"name": "Cold room", "set_temperature": 4, "interval_seconds": "15 min"}
 
     response = manager.post(address, values)
 

@@ -288,7 +288,12 @@ class TestUnits:
         unit = StorageUnitFactory(facility__customer=customer, temperature_unit="F", set_temperature=41.0)
         url = url_of("settings-unit", customer, unit.public_id)
         assert "°F" in manager.get(url).content.decode()
-        fields = {"name": "Vaccines", "set_temperature": "-4.5", "interval_seconds": 300, "gap_limit_seconds": 1200}
+        fields = {
+            "name": "Vaccines",
+            "set_temperature": "-4.5",
+            "interval_seconds": "5 min",
+            "gap_limit_seconds": "20m",
+        }
         response = manager.post(url, fields, follow=True)
         assert data(response) == ["Vaccines saved."]
         unit.refresh_from_db()
