@@ -17,13 +17,6 @@ from alarms.lifecycle.transitions import close_for_other_limits, open_alarm, rec
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.thresholds import Severity
 
-_KINDS = {
-    Excursion.Kind.TEMPERATURE: Alarm.Kind.TEMPERATURE,
-    Excursion.Kind.BUDGET: Alarm.Kind.BUDGET,
-    Excursion.Kind.BUDGET_HIGH: Alarm.Kind.BUDGET_HIGH,
-    Excursion.Kind.BUDGET_LOW: Alarm.Kind.BUDGET_LOW,
-    Excursion.Kind.MKT: Alarm.Kind.MKT,
-}
 STAYS_CRITICAL = (
     "By the readings and limits as they are now, the critical delay was not completed. The alarm stays critical."
 )
@@ -159,7 +152,7 @@ def _new_alarm(excursion: Excursion, customer_id: int) -> Alarm:
     alarm = Alarm(
         customer_id=customer_id,
         storage_unit_id=excursion.storage_unit_id,
-        kind=_KINDS[Excursion.Kind(excursion.kind)],
+        kind=Alarm.Kind(excursion.kind),
         state=Alarm.State.PENDING,
         severity=severity_of(excursion),
         excursion=excursion,
