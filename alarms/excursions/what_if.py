@@ -22,6 +22,11 @@ from alarms.thresholds import Limits, Severity
 from customers.models import StorageUnit
 
 REPLAY_DURATION = timedelta(days=90)
+# The fields of Limits that a delay changes on both sides.
+DELAYS = {
+    "delay": ("high_delay_seconds", "low_delay_seconds"),
+    "critical_delay": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
+}
 
 
 class LimitOrderError(ValueError):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import QueryDict
 from typing_extensions import override
 
+from alarms.excursions.what_if import DELAYS
 from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.choice_forms import ProfileLimitsForm, UnitLimitsChoiceForm
 from alarms.limits.profiles import VALUE_NAMES
@@ -220,26 +221,20 @@ class LimitReplayForm(forms.Form):
     delay = _delay("Warning delay")
     critical_delay = _delay("Critical delay")
 
-    # The fields of Limits that each delay changes, the first of which is shown.
-    DELAYS: ClassVar = {
-        "delay": ("high_delay_seconds", "low_delay_seconds"),
-        "critical_delay": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
-    }
-
     @classmethod
     def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
         """Build the form, bound to `data` if there is any, with `limits` as initial values."""
-        initial = {name: getattr(limits, name) for name in cls.base_fields if name not in cls.DELAYS}
-        initial |= {name: getattr(limits, names[0]) for name, names in cls.DELAYS.items()}
+        initial = {name: getattr(limits, name) for name in cls.base_fields if name not in DELAYS}
+        initial |= {name: getattr(limits, names[0]) for name, names in DELAYS.items()}
         return cls(data or None, initial=initial)
 
     @property
     def changes(self) -> dict[str, float | None]:
         """The changed fields of Limits; an untouched or empty delay keeps the delays of both sides."""
         changes: dict[str, float | None] = {
-            name: value for name, value in self.cleaned_data.items() if name not in self.DELAYS
+            name: value for name, value in self.cleaned_data.items() if name not in DELAYS
         }
-        for name, names in self.DELAYS.items():
+        for name, names in DELAYS.items():
             if name in self.changed_data and self.cleaned_data[name] is not None:
                 changes |= dict.fromkeys(names, self.cleaned_data[name])
         return changes

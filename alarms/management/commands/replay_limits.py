@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -16,12 +15,12 @@ from django.db.models import Q
 from django.utils import timezone
 from typing_extensions import override
 
-from alarms.excursions.what_if import LimitOrderError, ReplayedAlarm, replay_limits
+from alarms.excursions.what_if import DELAYS, LimitOrderError, ReplayedAlarm, replay_limits
 from alarms.models.limits import ABSOLUTE_ZERO_C, HOTTEST_C, MAX_DELAY_SECONDS
+from core.web.durations import duration_entry, parse_duration
 from customers.models import StorageUnit
 from readings.units.formatting import temperature_text
 
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 TEMPERATURES = {
     "low_critical": "low_critical_c",
     "low": "low_warning_c",
@@ -33,11 +32,6 @@ TEMPERATURES = {
 MAX_MARGIN_K = 50.0
 # Longer than any readings are kept in the database.
 MOST_DAYS = 3_650
-
-DELAYS = {
-    "delay": ("high_delay_seconds", "low_delay_seconds"),
-    "critical_delay": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
-}
 
 
 class Command(BaseCommand):
@@ -121,12 +115,11 @@ def unit_named(name: str) -> StorageUnit:
 
 def seconds(text: str) -> int:
     """Parse a duration such as 900s, 45m, 10h or 1d; return seconds."""
-    match = re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)
-    if match is None:
+    number = parse_duration(text)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 900s, 45m or 10h")
-    number = int(match[1]) * SECONDS[match[2]]
     if number > MAX_DELAY_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is longer than {MAX_DELAY_SECONDS // SECONDS['d']} days")
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than {duration_entry(MAX_DELAY_SECONDS)}")
     return number
 
 
