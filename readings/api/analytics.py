@@ -17,6 +17,7 @@ from customers.models import Customer
 from readings.api.query_params import TREND_DAYS, StatisticsParams, TrendParams, UnitStatisticsParams
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
 from readings.api.statistics import (
+    ALL_CUSTOMERS,
     data_range,
     default_start,
     represent_groups,
@@ -93,10 +94,14 @@ class AdminSummaryView(APIView):
     @takes([StatisticsParams], responses={200: BY_CUSTOMER})
     @from_replica
     def get(self, request: Request) -> Response:
-        """Return the statistics of each customer by code, and of all customers together as `system`."""
+        """Return the statistics of each customer by code, and of all customers together as `system`.
+
+        A customer that has this code itself is listed by its id.
+        """
         scope = principal_of(request).scope
-        codes = dict(Customer.objects.visible_to(scope).values_list("pk", "customer_code"))
-        return Response(statistics_by_customer(visible_unit_refs(scope), codes, **StatisticsParams.parse(request)))
+        customers = Customer.objects.visible_to(scope).values_list("pk", "customer_code", "public_id")
+        names = {pk: str(public_id) if code == ALL_CUSTOMERS else code for pk, code, public_id in customers}
+        return Response(statistics_by_customer(visible_unit_refs(scope), names, **StatisticsParams.parse(request)))
 
 
 def _pop_units(principal: Principal, params: Params) -> UnitRefs:

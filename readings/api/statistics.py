@@ -42,6 +42,8 @@ from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
 STATISTICS_ROWS = TemperatureRows(StatisticsSerializer)
 GROUP_ROWS = SerializerRows(GroupSerializer)
+# The name of the statistics of all customers together among those of each.
+ALL_CUSTOMERS = "system"
 # Every reading has its hour, and an hour without readings follows one that has some.
 FIRST_HOUR = """
 SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
@@ -79,9 +81,9 @@ def statistics_of(
 
 
 def statistics_by_customer(
-    units: UnitRefs, codes: Mapping[int, str], scale: Scale, start: datetime | None = None, end: datetime | None = None
+    units: UnitRefs, names: Mapping[int, str], scale: Scale, start: datetime | None = None, end: datetime | None = None
 ) -> dict[str, Representation]:
-    """Return the statistics of each customer in `codes` by code, and of all units together as `system`.
+    """Return the statistics of each customer in `names` by name, and of all units together as ALL_CUSTOMERS.
 
     All are of the same period. The number of queries is constant.
     """
@@ -95,11 +97,11 @@ def statistics_by_customer(
     for each in totals.values():
         system.add(each)
     statistics = {
-        code: Statistics.of(totals.get(customer_id, Totals()), unit_counts[customer_id], time_range)
-        for customer_id, code in codes.items()
+        name: Statistics.of(totals.get(customer_id, Totals()), unit_counts[customer_id], time_range)
+        for customer_id, name in names.items()
     }
-    statistics["system"] = Statistics.of(system, len(units), time_range)
-    return {code: _represent(each, scale, start, end) for code, each in statistics.items()}
+    statistics[ALL_CUSTOMERS] = Statistics.of(system, len(units), time_range)
+    return {name: _represent(each, scale, start, end) for name, each in statistics.items()}
 
 
 def _represent(statistics: Statistics, scale: Scale, start: datetime | None, end: datetime | None) -> Representation:

@@ -228,6 +228,17 @@ def test_an_admin_sees_every_customer_and_the_total(admin: APIClient, customer: 
     assert data["system"]["avg_temperature"] == 10.0
 
 
+def test_a_customer_with_the_code_of_the_total_is_listed_by_its_id(admin: APIClient, unit: StorageUnit) -> None:
+    store_readings(unit, [4.0, 6.0], start=START)
+    other = StorageUnitFactory(facility__customer__customer_code="system")
+    store_readings(other, [20.0], start=START)
+
+    data = ask(admin, f"{ADMIN_URL}/analytics/temperature/summary", **DAY)
+
+    assert data["system"]["reading_count"] == 3
+    assert data[str(other.facility.customer.public_id)]["reading_count"] == 1
+
+
 def test_an_admin_reads_every_customers_readings(admin: APIClient, customer: Customer, unit: StorageUnit) -> None:
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory()
