@@ -45,7 +45,7 @@ batches: st.SearchStrategy[Step] = st.lists(
 )
 replacements: st.SearchStrategy[Step] = st.tuples(st.integers(0, 50), st.sampled_from([None, 7.0]))
 tasks: st.SearchStrategy[Step] = st.sampled_from(
-    ["archive", "archive", "restore", "refresh", "withdraw", "rebuild", "move"]
+    ["archive", "archive", "restore", "refresh", "withdraw", "rebuild", "move", "retire", "shorten"]
 )
 steps = st.lists(st.one_of(batches, replacements, tasks), min_size=2, max_size=10)
 
@@ -96,11 +96,21 @@ def _withdraw(spans: list[StoredSpan]) -> None:
 
 
 def _run(sensors: list[Sensor], task: str) -> None:
-    """Refresh or rebuild the roll-ups, or move a facility to another time zone."""
+    """Refresh or rebuild the roll-ups, or change what they depend on."""
     if task == "move":
         facility = sensors[0].storage_unit.facility
         facility.time_zone = "Asia/Kathmandu"
         facility.save()
+        run_requested_rebuilds()
+    elif task == "retire":
+        sensor = Sensor.objects.get(pk=sensors[0].pk)
+        sensor.retired_at = None if sensor.retired_at else START + timedelta(minutes=45)
+        sensor.save()
+        run_requested_rebuilds()
+    elif task == "shorten":
+        unit = StorageUnit.objects.get(pk=sensors[0].storage_unit_id)
+        unit.gap_limit_seconds = 600 if unit.gap_limit_seconds != 600 else 86400
+        unit.save()
         run_requested_rebuilds()
     elif task == "rebuild":
         rebuild([sensors[0].storage_unit_id])
