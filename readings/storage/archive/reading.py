@@ -14,8 +14,9 @@ from functools import partial
 from typing import TypeVar
 
 import polars as pl
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
+from core.db.conflicts import is_conflict
 from core.db.replica import on_primary
 from readings.archive_models import ArchiveFile, RecalledUnit
 from readings.storage.archive import files, windows
@@ -102,6 +103,11 @@ def _read_archived(
             # Of a month that was changed meanwhile another file counts, or rows are in the table.
             is_changed = month_states(first, last) != months or _is_recalled_meanwhile(months, unit_ids)
             if attempt == ATTEMPTS or not is_changed:
+                raise
+            continue
+        except OperationalError as error:
+            # Those who have the same readings in the table at the same time, in another order, wait for each other.
+            if attempt == ATTEMPTS or not is_conflict(error):
                 raise
             continue
         if month_states(first, last) == months:

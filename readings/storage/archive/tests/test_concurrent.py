@@ -1,8 +1,8 @@
-"""Writers and runs of archiving at the same time: nothing is stored twice, and nobody waits for a run for long."""
+"""Writers, readers and runs of archiving at the same time: nothing is stored twice, and nobody waits for long."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -10,11 +10,12 @@ from django.db import connection, transaction
 
 from customers.models import Sensor
 from readings.models import Reading
-from readings.storage.archive import archiving
+from readings.storage.archive import archiving, reading
 from readings.storage.archive.archiving import Outcome, archive_month
 from readings.storage.archive.leftovers import lock_archiving
-from readings.storage.archive.reading import recall
+from readings.storage.archive.reading import recall, with_archived
 from readings.storage.archive.restoring import restore_month
+from readings.storage.archive.rows import ArrivedBatch, fill
 from readings.storage.archive.state import AlreadyArchiving, CannotArchive
 from readings.storage.archive.tests.world import MONTH, START, stored
 from readings.storage.reading_batch import ReadingRow
@@ -91,6 +92,33 @@ def test_a_late_reading_waits_for_the_restoration_of_its_month(known: ReadingRow
         stored=1, duplicates=1, new_spans={known.storage_unit_id: NewSpan(late.recorded_at, late.recorded_at)}
     )
     assert Reading.objects.count() == 2
+
+
+def test_readers_that_wait_for_each_other_both_read(sensors: list[Sensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    early, late = START + timedelta(days=3), START + timedelta(days=20)
+    keys = ((sensors[1], early), (sensors[0], late))
+    stored(*(ReadingRow(sensor.storage_unit_id, sensor.pk, recorded_at, 4.0) for sensor, recorded_at in keys))
+    archive_month(MONTH)
+    unit_ids = [sensor.storage_unit_id for sensor in sensors[:2]]
+    others: list[Future[int]] = []
+
+    def read_all() -> int:
+        try:
+            return with_archived(unit_ids, [(early, late)], Reading.objects.count)
+        finally:
+            connection.close()
+
+    def fill_and_let_another_reader_begin(rows: ArrivedBatch) -> None:
+        fill(rows)
+        if not others:
+            others.append(pool.submit(read_all))
+            # It has the later reading, which comes first in order of units, and waits for the earlier one.
+            wait_until("it waits", is_waited_for, seconds=30, look_every=0.01)
+
+    monkeypatch.setattr(reading, "fill", fill_and_let_another_reader_begin)
+    with ThreadPoolExecutor(1) as pool:
+        assert with_archived(unit_ids, [(early, early), (late, late)], Reading.objects.count) == 2
+        assert others[0].result(timeout=30) == 2
 
 
 def test_a_second_run_at_the_same_time_does_nothing(known: ReadingRow) -> None:
