@@ -78,8 +78,10 @@ class PushView(APIView):
         _raise_if_rejected(pushed)
         [unit_id] = units
         row = stored_row(unit_id, batch.readings["sensor_code"][0], reading["recorded_at"])
+        if row is None:
+            raise Unavailable("The stored reading was withdrawn meanwhile with its import. Send it again.")
         return Response(
-            to_representation([row] if row else [], units)[0],
+            to_representation([row], units)[0],
             status=status.HTTP_201_CREATED if pushed.stored else status.HTTP_200_OK,
         )
 

@@ -24,6 +24,7 @@ from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.archive.reading import with_archived
 from readings.storage.reading_batch import instant_of, microseconds_of
+from readings.storage.sql_arrays import READING_COLUMNS
 from readings.time_ranges import DAY, HOUR, MICROSECOND, hour_from, hour_of
 from readings.units.unit_refs import UnitRefs
 
@@ -236,10 +237,8 @@ def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
     """Return the stored reading of a sensor at an instant, in effect or future, None if there is none."""
     parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
-    stored = partial(_fetch_prepared, STORED.format(table="reading"), parameters)
-    return next(iter(with_archived([unit_id], [(recorded_at, recorded_at)], stored)), None) or next(
-        iter(_fetch_prepared(STORED.format(table="future_reading"), parameters)), None
-    )
+    stored = partial(_fetch_prepared, STORED, parameters)
+    return next(iter(with_archived([unit_id], [(recorded_at, recorded_at)], stored)), None)
 
 
 # Every day of a unit has its row, whatever the zone: no raw reading is counted. Days before the counts of the units are
@@ -306,10 +305,15 @@ FROM latest_reading AS reading {_JOINED}
 WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(low)s AND recorded_at < %(high)s{{conditions}}
 ORDER BY recorded_at DESC, storage_unit_id DESC LIMIT %(limit)s
 """  # noqa: S608  constants only
+_AT_INSTANT = f"""SELECT {READING_COLUMNS}, created_at FROM {{table}}
+    WHERE storage_unit_id = %(unit_id)s AND recorded_at = %(recorded_at)s"""  # noqa: S608  constants only
+# Both tables in one statement: meanwhile a future reading may become one.
 STORED = f"""
-SELECT {_COLUMNS.format(created_at="reading.created_at")}
-FROM {{table}} AS reading {_JOINED}
-WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND recorded_at = %(recorded_at)s
+SELECT {_COLUMNS.format(created_at="stored.created_at")} FROM (
+    {_AT_INSTANT.format(table="reading")}
+    UNION ALL {_AT_INSTANT.format(table="future_reading")}
+) AS stored {_JOINED}
+WHERE sensor_code = %(sensor_code)s
 """  # noqa: S608  constants only
 
 

@@ -17,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from customers.models import StorageUnit
+from ingestion.api import views
 from ingestion.models import Conflict, Delivery, RejectedRow
 from readings.models import Reading
 from readings.statistics.statistics import totals_by_unit
@@ -74,6 +75,15 @@ def test_the_same_reading_again_is_200_with_the_same_body(client: APIClient, uni
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert Reading.objects.count() == 1
+
+
+def test_a_reading_that_is_withdrawn_before_the_response_is_503(
+    client: APIClient, unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "stored_row", lambda *_: None)
+    response = client.post(ONE, reading(unit))
+    assert response.status_code == 503
+    assert "withdrawn" in response.json()["detail"]
 
 
 def test_another_temperature_is_409_and_recorded_as_a_conflict(client: APIClient, unit: StorageUnit) -> None:

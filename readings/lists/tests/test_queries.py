@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
@@ -16,7 +17,9 @@ from pytest_django import DjangoAssertNumQueries
 from core.db.prepared import Parameters
 from core.scope import Scope
 from readings.lists.filters import ReadingFilter
-from readings.lists.queries import Listing, page_sql
+from readings.lists.queries import Listing, page_sql, stored_row
+from readings.models import Reading
+from readings.storage.future_readings import store_due
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
 from readings.units.unit_refs import visible_unit_refs
@@ -127,3 +130,25 @@ def test_without_readings_nothing_is_counted() -> None:
     listing = Listing(visible_unit_refs(Scope.everything()), ReadingFilter())
     assert listing.count() == (0, None)
     assert listing.rows(20) == []
+
+
+def test_a_reading_dated_ahead_is_found_while_it_takes_effect() -> None:
+    unit = StorageUnitFactory()
+    later = NOON + timedelta(hours=1)
+    store_readings(unit, [5.0], start=later, received_at=NOON)
+    [sensor] = unit.sensors.all()
+    statements: list[str] = []
+
+    def let_its_time_come(execute: Callable[..., object], sql: str, *arguments: object) -> object:
+        found = execute(sql, *arguments)
+        if sql.startswith("EXECUTE") and not statements:
+            statements.append(sql)
+            store_due(unit.pk, later)
+        return found
+
+    with connection.execute_wrapper(let_its_time_come):
+        row = stored_row(unit.pk, sensor.sensor_code, later)
+
+    assert row is not None
+    assert row.temperature_c == 5.0
+    assert Reading.objects.exists()
