@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from django.db import models, transaction
+from django.shortcuts import get_object_or_404
 from django.utils.http import parse_etags
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -103,8 +104,8 @@ class VersionedView(GenericAPIView[M]):
         return {name: shown[name] for name in sent if name in shown}
 
     def lock(self, row: M) -> M:
-        """Return the object as it is now, locked until the end of the transaction."""
-        locked: M = type(row)._base_manager.select_for_update(no_key=True).get(pk=row.pk)
+        """Return the object as it is now, locked until the end of the transaction. Raise Http404 if it is deleted."""
+        locked: M = get_object_or_404(type(row)._base_manager.select_for_update(no_key=True), pk=row.pk)
         return locked
 
     def _serializer_class(self) -> type[AnySerializer]:

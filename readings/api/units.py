@@ -9,6 +9,7 @@ from typing import Self
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -188,5 +189,7 @@ def _units_of(facility: Facility, request: Request) -> QuerySet[StorageUnit]:
 
 
 def _represent(unit: StorageUnit) -> Representation:
-    (representation,) = represent_units(list(unit_values(StorageUnit.objects.filter(pk=unit.pk))))
-    return representation
+    """Return the unit as StorageUnitSerializer defines it. Raise Http404 if it is deleted meanwhile."""
+    for representation in represent_units(list(unit_values(StorageUnit.objects.filter(pk=unit.pk)))):
+        return representation
+    raise Http404

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from customers.models import Customer, Facility, Sensor, StorageUnit
+from readings.api import units
 from readings.configuration import set_value
 from readings.models import RollupRebuild
 from tests.alarm_factories import EvaluationFailureFactory
@@ -57,6 +58,21 @@ def url(unit: StorageUnit) -> str:
 
 def units_url(facility: Facility) -> str:
     return f"/api/v1/facilities/{facility.public_id}/units"
+
+
+@pytest.mark.parametrize("method", ["get", "put"])
+def test_a_unit_that_is_deleted_meanwhile_is_404(
+    customer: Customer, facility: Facility, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = StorageUnitFactory(facility=facility)
+
+    def addressed_and_deleted(*addressed: object) -> StorageUnit:
+        StorageUnit.objects.filter(pk=unit.pk).delete()
+        return unit
+
+    monkeypatch.setattr(units, "get_addressed", addressed_and_deleted)
+    request = getattr(client_of(customer), method)
+    assert request(url(unit), {"name": "Vaccines"} if method == "put" else None).status_code == 404
 
 
 def test_a_created_unit_is_returned_and_listed(api: APIClient, facility: Facility) -> None:
