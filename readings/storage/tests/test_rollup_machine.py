@@ -20,8 +20,8 @@ from readings.storage.tests.test_equivalent_ways import undone
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 from tests.state_machines import DatabaseMachine, run_machine
 
-# About five seconds of CPU time.
-EXAMPLES, STEPS = 20, 15
+# About six seconds of CPU time.
+EXAMPLES, STEPS = 12, 15
 # Before midnight in London and the end of summer time.
 START = datetime(2026, 10, 24, 21, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
