@@ -33,8 +33,12 @@ MAX_SENSORS = 5_000
 # Of different names in one delivery by which rows call their customer; each is looked up.
 MAX_CUSTOMERS = 1_000
 MAX_REJECTED_ROWS = 100_000
-# Of the object around the rows.
+# Of an object in JSON.
 MAX_MEMBERS = 10_000
+# Of the different sets of names in the rows of a JSON body, and of the names in them: for each set it is found out what
+# its names mean. Twelve names, each of which may be missing, make 4,096 sets.
+MAX_LAYOUTS = 5_000
+MAX_LAYOUT_NAMES = 200_000
 # Of objects and lists in one another, in JSON.
 MAX_DEPTH = 32
 # Of a file in memory; a longer one is kept on the disk.
@@ -76,6 +80,14 @@ def check_row_count(count: int, limit: int | None) -> None:
     """Raise UnreadableBody (too_large) if a body has more than `limit` rows; None does not limit them."""
     if limit is not None and count > limit:
         raise exceeded(f"it has more than {limit:,} rows")
+
+
+def check_layouts(count: int, name_count: int) -> None:
+    """Raise UnreadableBody (too_large) if the rows of a JSON body have too many different sets of names."""
+    if count > MAX_LAYOUTS:
+        raise exceeded(f"its rows have more than {MAX_LAYOUTS:,} different sets of names")
+    if name_count > MAX_LAYOUT_NAMES:
+        raise exceeded(f"the different sets of names of its rows have more than {MAX_LAYOUT_NAMES:,} names")
 
 
 def check_line_count(count: int, max_rows: int | None) -> None:

@@ -21,6 +21,7 @@ from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
 from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_path, scale_of_text
 from ingestion.parsing.fields.zones import ZONE_NAMES, GivenZone, local_title_note, with_zone
+from ingestion.parsing.limits import check_layouts
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
@@ -28,8 +29,6 @@ from ingestion.parsing.values.numbers import is_like_number, unit_after_number
 from ingestion.parsing.values.rules import RowRules, RowSkipped, rules_of_quantity, with_scale
 from ingestion.sources.mapping import AS_UNITS, FieldMapping
 from readings.units.scales import Scale
-
-_MAX_LAYOUTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,7 @@ class FieldExtractor:
         self._sample = [row for row in sample if isinstance(row, dict)]
         # With the positions of objects that describe a facility, unit or sensor, of which the code is read.
         self._layouts: dict[tuple[str, ...], tuple[Layout, list[int]]] = {}
+        self._layout_names = 0
         self._open: dict[tuple[str, ...], set[str]] = {}
         self._passed_over: dict[str, object] = {}
         named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
@@ -132,8 +132,6 @@ class FieldExtractor:
             return False
         keys = tuple(row)
         if keys not in self._open:
-            if len(self._open) > _MAX_LAYOUTS:
-                self._open.clear()
             layout = self._layout_and_values(row)[0]
             self._open[keys] = {keys[position] for position in open_columns(layout, keys, self._mapping)}
         found = {key for key in self._open[keys] if _is_like_number(row[key])}
@@ -170,8 +168,8 @@ class FieldExtractor:
         """Return a row's layout and its values, with codes in place of the objects that describe what they name."""
         keys = tuple(row)
         if keys not in self._layouts:
-            if len(self._layouts) > _MAX_LAYOUTS:
-                self._layouts.clear()
+            self._layout_names += len(keys)
+            check_layouts(len(self._layouts) + 1, self._layout_names)
             self._layouts[keys] = self._find_layout(keys, row)
         layout, described = self._layouts[keys]
         values = list(row.values())
@@ -186,7 +184,8 @@ class FieldExtractor:
         mapping = with_shown(self._mapping, self._shown, keys) if self._shown else self._mapping
         layout = find_layout(keys, mapping, sample, has_default_unit=self._has_default_unit)
         self._notes |= dict.fromkeys(layout.notes)
-        unread = [key for position, key in left if key in layout.unread and self._is_noted(key, position, sample)]
+        passed_over = frozenset(layout.unread)
+        unread = [key for position, key in left if key in passed_over and self._is_noted(key, position, sample)]
         unread = [key for key in unread if not any(quoted(key) in note for note in layout.notes)]
         if layout.zone_column is not None and canonical(keys[layout.zone_column]) in ZONE_NAMES:
             self.zone_key = keys[layout.zone_column]

@@ -22,6 +22,8 @@ _MOJIBAKE = (
     ("Ã‚Â", ""), ("Ã\x82Â", ""), ("Ã‚", ""), ("Â", ""), ("â„ƒ", "°C"), ("â„‰", "°F"),
     ("&deg;", "°"), ("&#176;", "°"), ("\\u00b0", "°"), ("\\u00B0", "°"),
 )  # fmt: skip
+# Without one of these characters, plain ASCII has nothing to restore.
+_DAMAGED_ASCII = re.compile(r"[&\\?]")
 _LOST_DEGREE = re.compile(r"(?:\ufffd|(?<![^\W_])(?:ï¿½|[?ø¡]))\s?(?=[CFck]\b)")
 # A degree sign or what is used as one, or the word, before the scale's letter. Not "c:1" or "(C)".
 _DEGREES = re.compile(
@@ -40,6 +42,7 @@ _UNIT_SYSTEMS = {"imperial": Scale.FAHRENHEIT, "us_customary": Scale.FAHRENHEIT,
 _UNKNOWN_SCALE = re.compile(r"°\s?(?:R(?:a|e|é|o|ø)?|D|N)(?![a-zé])|(?<![a-z])(?:rankine|r[ée]aumur)(?![a-z])", re.I)
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _WORDS = re.compile(r"[^\W\d_]+")
+_CANONICAL = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*+")
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _Result = TypeVar("_Result")
@@ -163,6 +166,8 @@ def meaning_of(title: str) -> TitleMeaning:
 
 def repaired(text: str) -> str:
     """Return a text with its degree signs restored, in the compatibility form ("℃" becomes "°C")."""
+    if text.isascii() and not _DAMAGED_ASCII.search(text):
+        return text
     for wrong, right in _MOJIBAKE:
         text = text.replace(wrong, right)
     return unicodedata.normalize("NFKC", _LOST_DEGREE.sub("°", text).replace("º", "°").replace("˚", "°"))
@@ -171,6 +176,8 @@ def repaired(text: str) -> str:
 @_cached
 def canonical(name: str) -> str:
     """Return a name in lower case with its words joined by underscores: "Unit ID" and "unitId" become "unit_id"."""
+    if _CANONICAL.fullmatch(name):
+        return name
     text = _CAMEL.sub("_", repaired(name).strip())
     return re.sub(r"[\W_]+", "_", text).strip("_").casefold()
 
@@ -200,14 +207,18 @@ def is_unit_of_other_quantity(text: str) -> bool:
 
 
 def _words(text: str) -> frozenset[str]:
-    split = _CAMEL.sub(" ", text)
-    return frozenset(word.casefold() for part in (text, split) for word in _WORDS.findall(part))
+    return frozenset(word.casefold() for part in _with_and_without_camels(text) for word in _WORDS.findall(part))
+
+
+def _with_and_without_camels(text: str) -> set[str]:
+    """Return a text as it is, and with the words of "tempF" apart."""
+    return {text, _CAMEL.sub(" ", text)}
 
 
 def _explicit_scales(text: str) -> set[Scale]:
     """Return the scales named by a degree sign or a word."""
     found = set()
-    for part in (text, _CAMEL.sub(" ", text)):
+    for part in _with_and_without_camels(text):
         for pattern in (_DEGREES, _DEGREES_JOINED, _SCALE_WORD):
             found |= {parse_scale(match["scale"]) for match in pattern.finditer(part)}
     return {scale for scale in found if scale}

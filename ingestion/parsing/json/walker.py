@@ -203,9 +203,8 @@ class JsonWalker(Generic[_Decoded]):
         key = str(self._decode_member())
         if key in members:
             raise InvalidJson(f"{quoted(key)} occurs twice in one object")
-        if len(members) >= MAX_MEMBERS:
-            raise exceeded(f"an object in it has more than {MAX_MEMBERS:,} members")
         members[key] = None
+        _check_member_count(len(members))
         return key
 
     def _leads_to_rows(self, key: str, path: Sequence[str]) -> bool:
@@ -306,7 +305,13 @@ class _DuplicateName(ValueError):  # noqa: N818  (as UnreadableBody)
     pass
 
 
+def _check_member_count(count: int) -> None:
+    if count > MAX_MEMBERS:
+        raise exceeded(f"an object in it has more than {MAX_MEMBERS:,} members")
+
+
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    _check_member_count(len(pairs))
     members = dict(pairs)
     if len(members) < len(pairs):
         counts = Counter(name for name, _ in pairs)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
-from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row, parse
+from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row, parse, unreadable
 from ingestion.sources.mapping import FieldMapping
 
 mappings = st.sampled_from(
@@ -66,3 +68,49 @@ def test_any_body_gives_batches_or_unreadable_body(
         for batch in parsed.batches:
             assert set(batch.readings.select("facility_code", "unit_code").unique().rows()) == set(batch.units)
             assert all(isinstance(batch.raw_row(number), str) for number in batch.readings["row_number"])
+
+
+READING = {"temperature": 4.5, "timestamp": "2026-11-23T10:00:00"}
+
+
+@pytest.mark.parametrize("around", ["data", "rooms"])
+def test_an_object_with_too_many_members_is_refused_wherever_it_is(around: str) -> None:
+    most = {f"room_{number}": READING for number in range(10_001)}
+
+    failure = unreadable(json.dumps({around: most}))
+
+    assert failure.reason == "too_large"
+    assert "an object in it has more than 10,000 members" in failure.message
+
+
+def test_rows_with_too_many_sets_of_names_are_refused() -> None:
+    rows = [READING | {f"further_{number}": 1} for number in range(5_001)]
+
+    failure = unreadable(json.dumps(rows))
+
+    assert failure.reason == "too_large"
+    assert "more than 5,000 different sets of names" in failure.message
+
+
+def test_rows_with_too_many_names_in_different_sets_are_refused() -> None:
+    rows = [READING | {f"further_{number}_{name}": 1 for name in range(1_000)} for number in range(200)]
+
+    failure = unreadable(json.dumps(rows))
+
+    assert failure.reason == "too_large"
+    assert "the different sets of names of its rows have more than 200,000 names" in failure.message
+
+
+def test_rows_with_many_sets_of_the_same_names_are_read() -> None:
+    """Twelve optional members make 4,096 sets."""
+    names = [f"further_{number}" for number in range(12)]
+    rows = [
+        READING | {"unit_id": "F1", "timestamp": 1_795_428_000 + number}
+        | {name: 1 for place, name in enumerate(names) if number >> place & 1}
+        for number in range(4_096)
+    ]  # fmt: skip
+
+    parsed = parse(json.dumps(rows))
+
+    assert len(parsed.readings) == 4_096
+    assert parsed.rejected == []
