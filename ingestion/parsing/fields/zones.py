@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from ingestion.parsing.fields.titles import canonical
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import quoted
-from ingestion.parsing.values.written_times import zone_minutes
+from ingestion.parsing.values.written_times import known_zones, zone_minutes
 from ingestion.sources.mapping import FieldMapping
 
 TITLE = "their title gives"
@@ -59,7 +59,7 @@ class GivenZone:
 def zone_in(text: str, why: str = TITLE) -> GivenZone | None:
     """Return the zone that a text names ("Date Time, GMT-08:00", "time_utc", "Europe/Berlin", "EST")."""
     named = _ZONE_NAME.search(text)
-    if named and named[0] in available_timezones():
+    if named and named[0] in known_zones():
         return GivenZone(named[0], ZoneInfo(named[0]), why)
     if match := _UTC_OFFSET.search(text):
         return _of_offset(match, why)

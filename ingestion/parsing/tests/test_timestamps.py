@@ -21,6 +21,7 @@ from ingestion.parsing.values.timestamps import (
     microseconds,
     read_time,
 )
+from ingestion.parsing.values.written_times import known_zones
 
 DAY_FIRST = TimeRules(day_order=DayOrder.DAY_FIRST)
 MONTH_FIRST = TimeRules(day_order=DayOrder.MONTH_FIRST)
@@ -95,11 +96,73 @@ def test_a_loggers_time_is_read_by_day_order_or_format(text: str, rules: TimeRul
         1e300,
         "9999-12-31 24:00[Europe/Berlin]",
         "9999-12-31 24:00 Europe/Berlin",
+        "9999-12-31T23:59:00-01:00[Atlantic/Azores]",
     ],
 )
 def test_a_value_that_is_not_a_time_is_rejected(value: object) -> None:
     with pytest.raises(UnreadableTime):
         read_time(value, TimeRules())
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "[Europe/Berlin]",
+        " Europe/Berlin",
+        "+01:00[Europe/Berlin]",
+        "+01:00[!Europe/Berlin]",
+        "+01:00[Europe/Berlin][u-ca=gregory]",
+        "+01:00[!u-ca=japanese]",
+        "+01:00[_further=tag]",
+        "[+01:00]",
+        "+0100[+01:00]",
+    ],
+)
+def test_a_time_with_a_suffix_of_rfc_9557_is_read(suffix: str) -> None:
+    assert formatted(f"2026-01-05T10:00:00{suffix}") == "2026-01-05 09:00:00.000000 UTC"
+
+
+def test_a_time_in_utc_says_nothing_about_the_offset_of_its_zone() -> None:
+    assert formatted("2026-01-05T10:00:00Z[Europe/Berlin]") == "2026-01-05 10:00:00.000000 UTC"
+
+
+def test_the_offset_tells_which_time_of_a_repeated_hour_is_meant() -> None:
+    assert formatted("2026-10-25T02:30:00+02:00[Europe/Berlin]") == "2026-10-25 00:30:00.000000 UTC"
+    assert formatted("2026-10-25T02:30:00+01:00[Europe/Berlin]") == "2026-10-25 01:30:00.000000 UTC"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "why"),
+    [
+        ("[localtime]", ": the zone localtime is not known, or has several meanings"),
+        ("[Factory]", ": the zone Factory is not known, or has several meanings"),
+        ("+01:00[Mars/Phobos]", ": the zone Mars/Phobos is not known, or has several meanings"),
+        (" Mars/Phobos", ": the zone Mars/Phobos is not known, or has several meanings"),
+        (
+            "[Europe/Berlin][Europe/Paris]",
+            ": the zone Europe/Berlin Europe/Paris is not known, or has several meanings",
+        ),
+        ("+01:00[!_further=tag]", ": the tag [!_further=tag] is not known, or has several meanings"),
+        ("+05:00[Europe/Berlin]", ": its offset +05:00 is not that of Europe/Berlin at that time"),
+        ("+01:00[+02:00]", ": its offset +01:00 is not that of +02:00 at that time"),
+        (" CST", ": the zone CST is not known, or has several meanings"),
+        ("x" * 200, ": it is longer than 200 characters"),
+    ],
+)
+def test_a_suffix_that_is_not_understood_is_rejected_with_its_reason(suffix: str, why: str) -> None:
+    with pytest.raises(UnreadableTime) as error:
+        read_time(f"2026-01-05T10:00:00{suffix}", TimeRules())
+    assert str(error.value) == why
+
+
+def test_the_names_of_zones_are_found_once() -> None:
+    """To find them takes milliseconds, which each row with a zone took."""
+    known_zones.cache_clear()
+
+    for minute in range(3):
+        formatted(f"2026-01-05T10:0{minute}:00[Europe/Berlin]")
+
+    assert known_zones.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from ingestion.parsing.values.written_times import (
     RewrittenTime,
     english_names,
     plain_meridiem,
-    region_offset_minutes,
     rewrite,
     without_end_of_day,
     zone_minutes,
+    zone_named,
     zone_word,
 )
 from ingestion.sources.time_format import EXCEL_SERIAL
@@ -56,6 +56,9 @@ _BASIC = re.compile(
     r"(?P<second>[0-9]{2})?(?P<fraction>)?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _ORDINAL = re.compile(r"(?P<year>[0-9]{4})-(?P<ordinal>[0-9]{3})(?P<rest>[T ].+)")
+_OFFSET_AT_END = re.compile(r"[+-][0-9]{2}(?::?[0-9]{2})?$")
+# Of a time. Longer texts are none, and would take long to be searched for names.
+_MAX_CHARACTERS = 200
 # Days since 1900 in the years 1954 to 2118, and the day 1970-01-01 in that calendar.
 _SERIAL = re.compile(r"[2-7][0-9]{4}(?:[.,][0-9]+)?")
 _SERIAL_OF_EPOCH = 25_569
@@ -167,6 +170,8 @@ def _read_wall_time(value: object, rules: TimeRules) -> WallTime:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnreadableTime
     text = value.strip() if isinstance(value, str) else repr(value)
+    if len(text) > _MAX_CHARACTERS:
+        raise UnreadableTime(f": it is longer than {_MAX_CHARACTERS} characters")
     if rules.time_format == EXCEL_SERIAL:
         return _from_serial(text)
     if not isinstance(value, str):
@@ -184,25 +189,33 @@ def _read_wall_time(value: object, rules: TimeRules) -> WallTime:
 
 def _from_rewritten(written: RewrittenTime, rules: TimeRules) -> WallTime:
     """Read a time whose words have been rewritten in digits."""
-    if written.unclear_zone:
-        raise UnreadableTime(f": the zone {written.unclear_zone} is not known, or has several meanings")
+    if written.unclear:
+        raise UnreadableTime(f": {written.unclear} is not known, or has several meanings")
     wall = _from_digits(written.text, rules)
     if written.is_end_of_day:
         wall = WallTime(wall.microseconds + DAY_US, wall.is_local)
-    if not wall.is_local:
-        return wall
-    if written.offset_minutes is not None:
+    if wall.is_local and written.offset_minutes is not None:
         return WallTime(wall.microseconds - written.offset_minutes * 60 * SECOND_US, is_local=False)
-    if written.region:
-        try:
-            naive = (EPOCH + wall.microseconds * MICROSECOND).replace(tzinfo=None)
-        except OverflowError as error:  # the end of the last day of the year 9999
-            raise UnreadableTime from error
-        offset = region_offset_minutes(naive, written.region)
-        if offset is None:
-            raise UnreadableTime(f": the clocks in {written.region} change at that time")
-        return WallTime(wall.microseconds - int(offset * 60) * SECOND_US, is_local=False)
-    return wall
+    if not written.region:
+        return wall
+    try:
+        return _in_region(wall, written)
+    except OverflowError as error:  # the first or the last day of the calendar
+        raise UnreadableTime from error
+
+
+def _in_region(wall: WallTime, written: RewrittenTime) -> WallTime:
+    """Return a time in its region, whose offset must be that which is written. Raise UnreadableTime."""
+    zone, time = zone_named(written.region), EPOCH + wall.microseconds * MICROSECOND
+    if not wall.is_local:
+        offset = _OFFSET_AT_END.search(written.text)  # none for "Z", which says nothing about the region
+        if offset and time.astimezone(zone).utcoffset() != timedelta(microseconds=_offset_us(offset[0])):
+            raise UnreadableTime(f": its offset {offset[0]} is not that of {written.region} at that time")
+        return wall
+    first, second = (time.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    if first != second or first is None:
+        raise UnreadableTime(f": the clocks in {written.region} change at that time")
+    return WallTime(wall.microseconds - first // MICROSECOND, is_local=False)
 
 
 def _from_digits(text: str, rules: TimeRules) -> WallTime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,9 +23,13 @@ _ZONE_HOURS = {
 }  # fmt: skip
 _BLANKS = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _MERIDIEM = re.compile(r"(?<=[\d ])([ap])\.? ?m\b\.?", re.I)
-_REGION = re.compile(
-    r"(?:\[(?P<name>[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*)\]|(?<= )(?P<bare>[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)+))$"
-)
+_REGION = re.compile(r"(?<= )[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)+$")
+# By RFC 9557: a zone, and tags such as [u-ca=gregory]. "!" marks one that must not be ignored.
+_SUFFIXES = re.compile(r" ?(?:\[[^\[\]]*\])+$")
+_SUFFIX = re.compile(r"\[(?P<critical>!?)(?P<content>[^\[\]]*)\]")
+# The calendar in which a time is to be shown; it is written in that of ISO 8601.
+_CALENDAR = "u-ca="
+_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>[01]\d|2[0-3]):?(?P<minutes>[0-5]\d)")
 _UTC_OFFSET = re.compile(r" ?\b(?:UTC|GMT) ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?!\d)")
 _ZONE_WORD = re.compile(r"(?<![A-Za-z])(?P<word>[A-Z]{2,5})(?=$| \d{4}$)")
 _WORD = re.compile(r"[^\W\d_]{2,}\.?")
@@ -43,22 +47,25 @@ _END_OF_DAY = re.compile(r"(?P<before>[T ])24:00(?P<seconds>:00(?:[.,]0+)?)?")
 
 @dataclass(frozen=True, slots=True)
 class RewrittenTime:
-    """A time in digits. `offset_minutes` is that of its zone, None if none is named; `region` is an IANA zone.
+    """A time in digits. `offset_minutes` is that of its zone, None if none is named; `region` is for `zone_named`.
 
-    `unclear_zone` is a zone's abbreviation that is not understood. `is_end_of_day`: 24:00 became 00:00, a day ahead.
+    `unclear` says which zone, or what else behind the time, is not understood. `is_end_of_day`: 24:00 became 00:00, a
+    day ahead.
     """
 
     text: str
     offset_minutes: int | None = None
     region: str = ""
-    unclear_zone: str = ""
+    unclear: str = ""
     is_end_of_day: bool = False
 
 
 def rewrite(text: str) -> RewrittenTime:
     """Rewrite a time; what is not recognised stays as it is."""
     text = plain_meridiem(text)
-    text, region = _without_region(text)
+    text, region, unclear = _without_region(text)
+    if unclear:
+        return RewrittenTime(text, unclear=unclear)
     text, offset, unclear = _without_zone(text)
     text = _with_numeric_month(text)
     text, is_end_of_day = without_end_of_day(text)
@@ -89,11 +96,18 @@ def zone_minutes(word: str) -> int | None:
     return None if hours is None else hours * 60
 
 
-def region_offset_minutes(wall: datetime, region: str) -> float | None:
-    """Return the offset of a naive local time in a zone, None if the clocks change there and then."""
-    offsets = {wall.replace(tzinfo=ZoneInfo(region), fold=fold).utcoffset() for fold in (0, 1)}
-    offset = offsets.pop()
-    return None if offsets or offset is None else offset.total_seconds() / 60
+@lru_cache(maxsize=1)
+def known_zones() -> frozenset[str]:
+    """Return the names of the IANA zones that are the same on every machine. To find them takes milliseconds."""
+    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
+
+
+def zone_named(name: str) -> tzinfo | None:
+    """Return the zone of an IANA name or of an offset such as "+01:00", None if there is none."""
+    if match := _OFFSET.fullmatch(name):
+        offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+        return timezone(-offset if match["sign"] == "-" else offset)
+    return ZoneInfo(name) if name in known_zones() else None
 
 
 def without_end_of_day(text: str) -> tuple[str, bool]:
@@ -104,20 +118,30 @@ def without_end_of_day(text: str) -> tuple[str, bool]:
     return f"{text[: match.start()]}{match['before']}00:00{match['seconds'] or ''}{text[match.end() :]}", True
 
 
-def _without_region(text: str) -> tuple[str, str]:
-    match = _REGION.search(text)
-    name = (match["name"] or match["bare"]) if match else ""
-    if match is None or name not in available_timezones():
-        return text, ""
-    return text[: match.start()].strip(), name
+def _without_region(text: str) -> tuple[str, str, str]:
+    """Return a text without what is behind the time in brackets, or the region, and what of it is unclear."""
+    regions = []
+    if match := _SUFFIXES.search(text):
+        for suffix in _SUFFIX.finditer(match[0]):
+            content = suffix["content"]
+            if "=" not in content:
+                regions.append(content)
+            elif suffix["critical"] and not content.startswith(_CALENDAR):
+                return text, "", f"the tag {suffix[0]}"
+    elif match := _REGION.search(text):
+        regions.append(match[0])
+    for region in regions:
+        if len(regions) > 1 or zone_named(region) is None:
+            return text, "", f"the zone {' '.join(regions)}"
+    return text[: match.start()].strip() if match else text, "".join(regions), ""
 
 
 def _without_zone(text: str) -> tuple[str, int | None, str]:
-    """Return a text without its zone, the zone's offset in minutes, and an abbreviation that is unclear."""
+    """Return a text without its zone, the zone's offset in minutes, and what of it is unclear."""
     if match := _UTC_OFFSET.search(text):
         minutes = int(match["hours"]) * 60 + int(match["minutes"] or 0)
         if minutes > 14 * 60:
-            return text, None, match[0].strip()
+            return text, None, f"the zone {match[0].strip()}"
         rest = text[: match.start()] + text[match.end() :]
         return rest.strip(), -minutes if match["sign"] == "-" else minutes, ""
     match = zone_word(text)
@@ -125,7 +149,7 @@ def _without_zone(text: str) -> tuple[str, int | None, str]:
         return text, None, ""
     offset = zone_minutes(match["word"])
     rest = _BLANKS.sub(" ", text[: match.start()] + text[match.end() :]).strip()
-    return rest, offset, "" if offset is not None else match["word"]
+    return rest, offset, "" if offset is not None else f"the zone {match['word']}"
 
 
 def _with_numeric_month(text: str) -> str:
