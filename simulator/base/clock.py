@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from simulator.base.instants import LARGEST_NUMBER
+
 
 class Clock(Protocol):
     """A source of the simulated time."""
@@ -32,8 +34,8 @@ class RunningClock:
         speed: float = 1.0,
         elapsed_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        if speed <= 0:
-            raise ValueError("the clock's speed must be above 0")
+        if not 0 < speed <= LARGEST_NUMBER:
+            raise ValueError(f"the clock's speed must be above 0, and at most {LARGEST_NUMBER:,.0f}")
         if stop is not None and stop < start:
             raise ValueError("the clock cannot stop before it starts")
         self._start, self._stop, self._speed = start, stop, speed
@@ -43,8 +45,9 @@ class RunningClock:
     def now(self) -> datetime:
         """Return the simulated time in UTC, at most `stop`."""
         passed_seconds = (self._elapsed_seconds() - self._began_seconds) * self._speed
-        moment = self._start + timedelta(seconds=passed_seconds)
-        return moment if self._stop is None else min(moment, self._stop)
+        if self._stop is not None and passed_seconds >= (self._stop - self._start).total_seconds():
+            return self._stop
+        return self._start + timedelta(seconds=passed_seconds)
 
 
 class SetClock:

@@ -9,6 +9,8 @@ from simulator.base.seeded_random import Integers
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+# Of a number in a setting, either way: more seconds lead out of the calendar sooner or later.
+LARGEST_NUMBER = 1e9
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from math import isfinite
 
 import numpy as np
 
-from simulator.base.instants import SECOND, microseconds_of, moment_of, parse_moment
+from simulator.base.instants import LARGEST_NUMBER, SECOND, microseconds_of, moment_of, parse_moment
 from simulator.base.seeded_random import Flags, Floats, Integers
 
 FAULT_KINDS = ("door_open", "compressor_failure", "sensor_stuck", "sensor_dead", "power_cut", "clock_wrong")
@@ -137,6 +136,6 @@ def clock_segments(faults: Sequence[Fault]) -> list[tuple[int, int, int]]:
 
 
 def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise FaultError(f"{name} must be a number, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NUMBER:
+        raise FaultError(f"{name} must be a number of at most {LARGEST_NUMBER:,.0f}, not {value!r}")
     return float(value)

@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from simulator.base.instants import parse_moment
+from simulator.base.instants import LARGEST_NUMBER, parse_moment
 from simulator.model.faults import FAULT_KINDS, FaultError, make_fault
 from simulator.model.fleet import CsvDialect, Customer, DataQuality, Facility, Fleet, ScriptedFault, Unit
 from simulator.model.templates import TEMPLATES
@@ -196,8 +195,8 @@ def _refuse_unknown_units(customer: Customer) -> None:
 def _refuse_other_than_numbers(built: object, names: Iterable[str], where: str) -> None:
     for name in names:
         value = getattr(built, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise FleetError(f"{where}: {name} must be a number, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NUMBER:
+            raise FleetError(f"{where}: {name} must be a number of at most {LARGEST_NUMBER:,.0f}, not {value!r}")
 
 
 def _without_defaults(customer: Customer) -> dict[str, object]:

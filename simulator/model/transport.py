@@ -3,8 +3,10 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite
+from math import ceil
 from typing import Any, NamedTuple
+
+from simulator.base.instants import LARGEST_NUMBER
 
 # At most one of these happens to a request; the sum of their chances is at most 1.
 OUTCOMES = ("error_500", "unavailable_503", "hang", "slow_body", "cut_off", "html")
@@ -52,8 +54,8 @@ class TransportSettings:
         for name, value in values.items():
             if name not in known:
                 raise TransportError(f"unknown transport setting {name!r}; known are {', '.join(known)}")
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
-                raise TransportError(f"{name} must be a number, 0 or more, not {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_NUMBER:
+                raise TransportError(f"{name} must be a number from 0 to {LARGEST_NUMBER:,.0f}, not {value!r}")
             if not name.endswith("_seconds") and value > 1:
                 raise TransportError(f"{name} is a chance from 0 to 1, not {value!r}")
         settings = cls(**values)

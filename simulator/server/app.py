@@ -23,7 +23,7 @@ from simulator.payloads.envelopes import (
     unit_body,
 )
 from simulator.server.push_check import PushError, count_acceptable
-from simulator.server.query import QueryError, instant_in, limit_of, page_of, window_of
+from simulator.server.query import QueryError, instant_in, limit_of, page_of, refuse_too_early, window_of
 from simulator.server.respond import faulty_response, nothing_to_download, send
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -259,6 +259,7 @@ def _ledger_span(request: web.Request, now_us: int) -> tuple[int, int | None]:
         start_us = (now_us if end_us is None else end_us) - round(LEDGER_HOURS * HOUR)
     if end_us is not None and end_us < start_us:
         raise QueryError("end is before start")
+    refuse_too_early(start_us, now_us, "start")
     return start_us, end_us
 
 

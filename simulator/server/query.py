@@ -22,6 +22,7 @@ def window_of(query: Mapping[str, str], served: SimulatedCustomer, default_hours
     if start_us is None:
         end_us = served.now_us if until_us is None else until_us
         start_us = end_us - round(_hours(query, default_hours) * HOUR)
+    refuse_too_early(start_us, served.now_us, "since")
     if until_us is not None and until_us < start_us:
         raise QueryError("until is before since")
     return served.window(start_us, until_us)
@@ -35,6 +36,12 @@ def instant_in(query: Mapping[str, str], name: str) -> int | None:
         return microseconds_of(parse_moment(query[name]))
     except ValueError as error:
         raise QueryError(f"{name} must be an ISO 8601 instant, not {query[name]!r}") from error
+
+
+def refuse_too_early(start_us: int, now_us: int, name: str) -> None:
+    """Raise QueryError for a start that is LONGEST_HOURS before now or more: all rows since then would be made."""
+    if start_us < now_us - LONGEST_HOURS * HOUR:
+        raise QueryError(f"{name} must be at most {LONGEST_HOURS:.0f} hours before now")
 
 
 def limit_of(query: Mapping[str, str]) -> int:

@@ -24,6 +24,11 @@ def test_a_clock_stops_at_its_stop_time() -> None:
     assert running([1e6], speed=600.0, stop=stop).now() == stop
 
 
+def test_a_stopped_clock_shows_its_stop_time_beyond_the_end_of_the_calendar() -> None:
+    stop = START + timedelta(minutes=30)
+    assert running([1e6], speed=1e9, stop=stop).now() == stop
+
+
 def test_a_clock_without_a_stop_runs_on() -> None:
     assert running([1e6]).now() == START + timedelta(seconds=1e6)
 
@@ -31,6 +36,12 @@ def test_a_clock_without_a_stop_runs_on() -> None:
 def test_a_speed_of_zero_is_rejected() -> None:
     with pytest.raises(ValueError, match="above 0"):
         RunningClock(START, speed=0.0)
+
+
+@pytest.mark.parametrize("speed", [float("nan"), float("inf"), 1e300])
+def test_a_speed_that_leads_out_of_the_calendar_is_rejected(speed: float) -> None:
+    with pytest.raises(ValueError, match="at most 1,000,000,000"):
+        RunningClock(START, speed=speed)
 
 
 def test_a_stop_before_the_start_is_rejected() -> None:

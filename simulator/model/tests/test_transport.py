@@ -65,8 +65,9 @@ def test_settings_are_read_from_a_commands_text() -> None:
         ("cut_off", "not name=number"),
         ("cut_off=often", "not name=number"),
         ("cut_off=1.5", "from 0 to 1"),
-        ("cut_off=-1", "0 or more"),
-        ("late_seconds=nan", "0 or more"),
+        ("cut_off=-1", "from 0 to"),
+        ("late_seconds=nan", "from 0 to"),
+        ("late_seconds=1e300", "late_seconds must be a number from 0 to 1,000,000,000"),
         ("cut_off=0.6,html=0.6", "add up to more than 1"),
     ],
 )

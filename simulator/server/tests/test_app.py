@@ -50,6 +50,21 @@ def test_one_port_serves_a_whole_fleet(simulation: Simulation) -> None:
         assert set(post(f"{root}/simulate/transport", {"html": 1}).json()["customers"]) == set("ABCDEFGHIJ")
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("ledger?start=0001-01-01", "start"),
+        ("ledger?start=0001-01-01&end=0001-01-02", "start"),
+        ("temperature/current?since=0001-01-01", "since"),
+        ("temperature/historical?since=0001-01-01&until=0001-01-02&unit_id=unit_A_1_1", "since"),
+    ],
+)
+def test_a_span_that_begins_in_another_age_is_refused(served_fleet: dict[str, str], path: str, name: str) -> None:
+    answer = get(f"{served_fleet['A']}/{path}")
+    assert answer.status == 400
+    assert answer.json() == {"detail": f"{name} must be at most 87840 hours before now"}
+
+
 # Shape 1
 
 
