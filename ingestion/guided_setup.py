@@ -73,7 +73,7 @@ def sample_of(setup: SourceSetup) -> IO[bytes] | None:
 
 
 def preview_sample(setup: SourceSetup, source: Source) -> Preview:
-    """Return how the kept response is understood with the source's mapping. Raise MappingError."""
+    """Return how the kept response is understood with the source's mapping. Raise SettingError."""
     body = sample_of(setup)
     if body is None:
         reason = setup.test_reason or "source_settings"

@@ -20,7 +20,7 @@ from ingestion.models import FileImport, ImportFile
 from ingestion.parsing.head import BodyHead, head_of
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 
 # Drafts are forgotten after this time, with their files.
 DRAFTS_KEPT = timedelta(days=30)
@@ -48,7 +48,7 @@ def read_head(file: ImportFile) -> BodyHead:
             max_bytes=settings.IMPORT_MAX_BYTES,
             has_default_unit=bool(file.unit_code),
         )
-    except MappingError:
+    except SettingError:
         return BodyHead()
 
 
@@ -154,7 +154,7 @@ def _preview(file: ImportFile, *, is_check: bool = False) -> Preview:
             max_rows=CHECKED_ROWS if is_check else PREVIEWED_ROWS,
             is_start=is_check,
         )
-    except MappingError as error:
+    except SettingError as error:
         return Preview(error_reason="source_settings", error_message=str(error))
     return preview(content_of(file), request)
 

@@ -30,7 +30,7 @@ from ingestion.loading.registration import other_customer_test_of_all
 from ingestion.models import FileImport, ImportFile, IngestionType
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 
 logger = structlog.get_logger(__name__)
 
@@ -112,7 +112,7 @@ def _store_file(claim: Claim, file_id: int) -> None:
                 _record_stored(file, result)
     except UnreadableBody as error:
         _fail(claim, file, request, error.reason.value, error.file_message)
-    except MappingError as error:
+    except SettingError as error:
         _fail(claim, file, request, "source_settings", str(error))
 
 

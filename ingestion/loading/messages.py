@@ -28,7 +28,7 @@ from ingestion.loading.source_push import (
 )
 from ingestion.models import Delivery, Source
 from ingestion.parsing.results import UnreadableBody
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 from ingestion.sources.message_formats import uplink_in
 
 SMALL_BYTES = 64 * 1024
@@ -115,7 +115,7 @@ def _small_message(source: Source, body: SentBody) -> _SmallMessage | None:
     parsed = ParsedBody(source, body)
     try:
         batches = list(islice(parsed.batches(), 2))
-    except (UnreadableBody, MappingError):
+    except (UnreadableBody, SettingError):
         return None  # raised again when it is loaded alone
     if len(batches) != 1 or batches[0].is_cut_off or len(batches[0].row_numbers) > SMALL_ROWS:
         return None

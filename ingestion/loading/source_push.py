@@ -32,7 +32,7 @@ from ingestion.parsing.results import (
     UnreadableBody,
     empty_readings,
 )
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 from ingestion.sources.message_formats import FORMATS, uplink_in
 
 MAX_ERRORS = 1_000
@@ -122,7 +122,7 @@ def load_sent(source: Source, body: SentBody, *, deadline: float = math.inf) -> 
             return _load(source, body, content_hash, deadline)
     except UnreadableBody as error:
         raise PushFailed(error.reason.value, error.message) from error
-    except MappingError as error:
+    except SettingError as error:
         raise PushFailed(SOURCE_SETTINGS, str(error)) from error
 
 
@@ -257,7 +257,7 @@ class ParsedBody:
     is_timed_on_receipt: bool = False
 
     def batches(self) -> Iterator[ParsedBatch]:
-        """Parse the body. Raise UnreadableBody or MappingError."""
+        """Parse the body. Raise UnreadableBody or SettingError."""
         for batch in parse_body(
             io.BytesIO(self.body.data),
             self.source.mapping,

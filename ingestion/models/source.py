@@ -20,12 +20,10 @@ from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, Temperature
 from ingestion.models.source_address import SourceAddress
 from ingestion.models.source_request import SourceFiles, SourceRequest, SourceSubscription
 from ingestion.models.source_secrets import check_secrets_stay
+from ingestion.sources import SettingError
 from ingestion.sources.credentials import Credentials, CredentialsKind
-from ingestion.sources.file_places import FileSettingError
-from ingestion.sources.mapping import AS_UNITS, FieldMapping, MappingError
+from ingestion.sources.mapping import AS_UNITS, FieldMapping
 from ingestion.sources.message_formats import FORMATS, with_defaults
-from ingestion.sources.request_settings import RequestSettingError
-from ingestion.sources.topics import TopicError
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
 # A longer period would begin before the first year of the calendar.
@@ -124,7 +122,7 @@ class SourceMapping(models.Model):
 
     @property
     def mapping(self) -> FieldMapping:
-        """The field mapping. Raise MappingError if its settings contradict each other."""
+        """The field mapping. Raise SettingError if its settings contradict each other."""
         parts = {part.name: getattr(self, part.name) for part in dataclasses.fields(FieldMapping)}
         lists = {"null_values": tuple(self.null_values), "error_values": tuple(self.error_values)}
         return FieldMapping(**(parts | lists))
@@ -242,7 +240,7 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
         self._clean_spans()
         try:
             self.mapping  # noqa: B018  building the mapping validates it
-        except MappingError as error:
+        except SettingError as error:
             raise ValidationError({error.field: str(error)}) from error
         if stored:
             check_secrets_stay(self, stored)
@@ -261,7 +259,7 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
             self.check_subscription(kind, is_subscribed=self.ingestion_type == IngestionType.MQTT, url=self.url)
             self.check_files(kind, self.ingestion_type, self.request_url)
             self.check_request(kind, self.credentials_name, self.request_body)
-        except (RequestSettingError, TopicError, FileSettingError) as error:
+        except SettingError as error:
             raise ValidationError({error.field: str(error)}) from error
         except SecretUnreadable as error:
             raise ValidationError({"request_headers": str(error)}) from error
@@ -269,7 +267,7 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
     @property
     @override
     def mapping(self) -> FieldMapping:
-        """The field mapping, with that of the message format. Raise MappingError if settings contradict each other."""
+        """The field mapping, with that of the message format. Raise SettingError if settings contradict each other."""
         return with_defaults(super().mapping, self.message_format)
 
     @property

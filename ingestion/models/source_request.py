@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from core.crypto.encrypted_field import EncryptedTextField
+from ingestion.sources import SettingError
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import check_files
 from ingestion.sources.request_settings import (
@@ -16,7 +17,7 @@ from ingestion.sources.request_settings import (
     check_headers,
     parse_headers,
 )
-from ingestion.sources.topics import TopicError, check_filters, parse_broker
+from ingestion.sources.topics import check_filters, parse_broker
 
 
 class SourceRequest(models.Model):
@@ -69,11 +70,11 @@ class SourceRequest(models.Model):
 
     @property
     def headers(self) -> Headers:
-        """The further headers. Raise RequestSettingError, and SecretUnreadable if they can't be decrypted."""
+        """The further headers. Raise SettingError, and SecretUnreadable if they can't be decrypted."""
         return parse_headers(self.request_headers.reveal())
 
     def check_request(self, kind: CredentialsKind, credentials_name: str, body: str) -> None:
-        """Raise RequestSettingError, which names the setting, if the request cannot be sent so."""
+        """Raise SettingError, which names the setting, if the request cannot be sent so."""
         check_headers(self.headers, kind, credentials_name)
         has_secret = kind == CredentialsKind.BODY
         check_body(self.request_method, body, self.request_content_type, has_secret=has_secret)
@@ -103,17 +104,17 @@ class SourceSubscription(models.Model):
         abstract = True
 
     def check_subscription(self, kind: CredentialsKind, *, is_subscribed: bool, url: str) -> None:
-        """Raise TopicError, which names the setting, if topics cannot be subscribed to."""
+        """Raise SettingError, which names the setting, if topics cannot be subscribed to."""
         if not is_subscribed:
             if self.broker_url or self.topic_filters:
-                raise TopicError("broker_url", "broker_url and topic_filters only apply to MQTT sources.")
+                raise SettingError("broker_url", "broker_url and topic_filters only apply to MQTT sources.")
             return
         parse_broker(self.broker_url)
         check_filters(self.topic_filters)
         if kind not in (CredentialsKind.NONE, CredentialsKind.BASIC):
-            raise TopicError("credentials_kind", "credentials_kind must be none or basic: a broker takes a user.")
+            raise SettingError("credentials_kind", "credentials_kind must be none or basic: a broker takes a user.")
         if url:
-            raise TopicError("url", "url must be empty: an MQTT source has a broker_url.")
+            raise SettingError("url", "url must be empty: an MQTT source has a broker_url.")
 
 
 class SourceFiles(models.Model):
@@ -140,5 +141,5 @@ class SourceFiles(models.Model):
         abstract = True
 
     def check_files(self, kind: CredentialsKind, ingestion_type: str, url: str) -> None:
-        """Raise FileSettingError, which names the setting, if the files cannot be read."""
+        """Raise SettingError, which names the setting, if the files cannot be read."""
         check_files(ingestion_type, url, kind, self.host_key, self.endpoint_url)

@@ -17,9 +17,10 @@ from ingestion.polling.fetch import (
     fetch,
     limits_from_settings,
 )
+from ingestion.sources import SettingError
 from ingestion.sources.credentials import CredentialsKind, redact_text
 from ingestion.sources.placeholders import body_placeholders, escaping, parse_placeholders
-from ingestion.sources.request_settings import SECRET_PLACEHOLDER, Method, RequestSettingError
+from ingestion.sources.request_settings import SECRET_PLACEHOLDER, Method
 from ingestion.sources.url_template import BodyTemplate
 
 
@@ -37,7 +38,7 @@ def request_source(
     try:
         credentials = source.credentials
         headers = dict(source.headers)
-    except RequestSettingError as error:
+    except SettingError as error:
         raise SourceMisconfigured(str(error)) from error
     validation_error = credentials.validation_error()
     if validation_error:

@@ -28,8 +28,7 @@ from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.conditional import VALIDATOR_FIELDS
 from ingestion.polling.fetch import FetchFailure
 from ingestion.polling.request import SourceMisconfigured, redacted_url
-from ingestion.sources.file_places import FileSettingError
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 from ingestion.sources.url_template import TemplateError
 
 
@@ -52,7 +51,7 @@ class Failure:
             case SoftTimeLimitExceeded():
                 limit = settings.POLL_SOFT_SECONDS
                 return cls("timeout", f"The poll took longer than {limit} s. Set a shorter period per request.")
-            case SourceMisconfigured() | MappingError() | TemplateError() | FileSettingError() | SecretUnreadable():
+            case SourceMisconfigured() | SettingError() | TemplateError() | SecretUnreadable():
                 return cls("source_settings", str(error))
             case Error() if cause := cause_of(error):
                 return cls("internal_error", cause)

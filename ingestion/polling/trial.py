@@ -20,8 +20,8 @@ from ingestion.polling.files.file_poll import newest_file
 from ingestion.polling.request import SourceMisconfigured, body_template, excerpt_of, request_source
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
-from ingestion.sources.file_places import FILE_TYPES, FileSettingError
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
+from ingestion.sources.file_places import FILE_TYPES
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
 
@@ -60,7 +60,7 @@ def try_source(source: Source, *, keep: Callable[[FetchedBody], object] = lambda
     except FetchFailure as failure:
         result.fail(failure.reason, failure.message)
         result.response_excerpt = excerpt_of(failure.body_start, source)
-    except (SourceMisconfigured, MappingError, TemplateError, FileSettingError, SecretUnreadable) as error:
+    except (SourceMisconfigured, SettingError, TemplateError, SecretUnreadable) as error:
         result.fail("source_settings", str(error))
     result.duration_seconds = round(time.monotonic() - started, 3)
     return result

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from core.crypto.redaction import redact_url
 from core.http.servers import InvalidAddress, server_of
+from ingestion.sources import SettingError
 from ingestion.sources.credentials import CredentialsKind
 
 FOLDER, SFTP, S3 = "folder", "sftp", "s3"
@@ -21,14 +22,6 @@ _EXAMPLES = {
 _WILDCARDS = frozenset("*?[")
 
 
-class FileSettingError(ValueError):
-    """A setting of a source of files is invalid: `field` names it, the message is for the person who set it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 @dataclass(frozen=True, slots=True)
 class FilePlace:
     """A folder with a pattern of names. `host` is the server, or the bucket of S3."""
@@ -40,8 +33,8 @@ class FilePlace:
 
 
 def parse_place(kind: str, url: str) -> FilePlace:
-    """Return the place that a URL of this kind of source names. Raise FileSettingError."""
-    wrong = FileSettingError("url", f"The URL must be like {_EXAMPLES[kind]}: a folder, and a pattern of file names.")
+    """Return the place that a URL of this kind of source names. Raise SettingError."""
+    wrong = SettingError("url", f"The URL must be like {_EXAMPLES[kind]}: a folder, and a pattern of file names.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 22
@@ -67,24 +60,24 @@ _KINDS = {
 
 
 def check_files(ingestion_type: str, url: str, kind: CredentialsKind, host_key: str, endpoint_url: str) -> None:
-    """Raise FileSettingError if a source of files cannot be read with these settings, or another one has them."""
+    """Raise SettingError if a source of files cannot be read with these settings, or another one has them."""
     if ingestion_type not in FILE_TYPES:
         for name, value in (("host_key", host_key), ("endpoint_url", endpoint_url)):
             if value:
-                raise FileSettingError(name, f"{name} only applies to sources of files.")
+                raise SettingError(name, f"{name} only applies to sources of files.")
         if kind == CredentialsKind.KEY:
-            raise FileSettingError("credentials_kind", "credentials_kind “key” only applies to SFTP.")
+            raise SettingError("credentials_kind", "credentials_kind “key” only applies to SFTP.")
         return
     parse_place(ingestion_type, url)
     if kind not in _KINDS[ingestion_type]:
         kinds = " or ".join(_KINDS[ingestion_type])
-        raise FileSettingError("credentials_kind", f"credentials_kind must be {kinds} for this type of source.")
+        raise SettingError("credentials_kind", f"credentials_kind must be {kinds} for this type of source.")
     if ingestion_type == SFTP and "ssh-" not in host_key and "ecdsa-" not in host_key:
-        raise FileSettingError("host_key", "host_key must be like “ssh-ed25519 AAAA…”, as ssh-keyscan prints it.")
+        raise SettingError("host_key", "host_key must be like “ssh-ed25519 AAAA…”, as ssh-keyscan prints it.")
     if endpoint_url and not _is_web_address(endpoint_url):
-        raise FileSettingError("endpoint_url", "endpoint_url must be like https://s3.example.com.")
+        raise SettingError("endpoint_url", "endpoint_url must be like https://s3.example.com.")
     if redact_url(endpoint_url) != endpoint_url or "?" in endpoint_url:
-        raise FileSettingError(
+        raise SettingError(
             "endpoint_url",
             "endpoint_url must have no user, parameters or secrets: it is stored as it is. Enter keys as credentials.",
         )

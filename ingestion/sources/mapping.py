@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ingestion.sources import SettingError
 from ingestion.sources.time_format import time_format_problem
 from readings.units.scales import Scale, parse_scale
 
@@ -19,21 +20,13 @@ AS_UNITS = "units"
 _NOT_TEXT = frozenset({"idna", "punycode", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "undefined"})
 
 
-class MappingError(ValueError):
-    """A mapping is invalid: `field` names the setting, the message is for the person who set it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMapping:
     """How to interpret a source's data; the defaults support the common layouts.
 
     A ``*_field`` names a field (JSON; dots lead into objects) or a column (CSV; not case-sensitive). "=text" is a
     constant, "" means that the default names are tried in order. ``time_field`` may be "=received": the time of the
-    response. Raise MappingError, which names the setting, for an invalid value.
+    response. Raise SettingError, which names the setting, for an invalid value.
     """
 
     readings_path: str = ""  # JSON: dotted path of the list; "" = default names, a bare list or a single object
@@ -71,7 +64,7 @@ class FieldMapping:
         self._check_time()
         self._check_rows()
         if self.scale and self.scale not in list(Scale):
-            raise MappingError("scale", f'scale must be "C", "F" or "K", not "{self.scale}".')
+            raise SettingError("scale", f'scale must be "C", "F" or "K", not "{self.scale}".')
 
     @property
     def filter_field(self) -> str:
@@ -98,58 +91,58 @@ class FieldMapping:
             value = getattr(self, field.name)
             if isinstance(field.default, tuple):
                 if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-                    raise MappingError(field.name, f"{field.name} must be a list of strings.")
+                    raise SettingError(field.name, f"{field.name} must be a list of strings.")
             elif isinstance(field.default, float):
                 if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                    raise MappingError(field.name, f"{field.name} must be a finite number.")
+                    raise SettingError(field.name, f"{field.name} must be a finite number.")
             elif not isinstance(value, type(field.default)):
                 kind = "true or false" if isinstance(field.default, bool) else "a string"
-                raise MappingError(field.name, f"{field.name} must be {kind}.")
+                raise SettingError(field.name, f"{field.name} must be {kind}.")
 
     def _check_format(self) -> None:
         if len(self.delimiter) > 1 or self.delimiter in ('"', "\n", "\r") or not self.delimiter.isascii():
-            raise MappingError("delimiter", "delimiter must be one ASCII character other than a quote or a line break.")
+            raise SettingError("delimiter", "delimiter must be one ASCII character other than a quote or a line break.")
         if self.decimal_mark not in ("", ".", ","):
-            raise MappingError("decimal_mark", 'decimal_mark must be "." or ",".')
+            raise SettingError("decimal_mark", 'decimal_mark must be "." or ",".')
         if self.decimal_mark and self.decimal_mark == self.delimiter:
-            raise MappingError("decimal_mark", "decimal_mark and delimiter cannot be the same character.")
+            raise SettingError("decimal_mark", "decimal_mark and delimiter cannot be the same character.")
         if self.encoding and not _is_text_encoding(self.encoding):
-            raise MappingError("encoding", f'encoding "{self.encoding}" is unknown. Try "utf-8" or "cp1252".')
+            raise SettingError("encoding", f'encoding "{self.encoding}" is unknown. Try "utf-8" or "cp1252".')
 
     def _check_fields(self) -> None:
         if self.temperature_field.startswith("="):
-            raise MappingError(
+            raise SettingError(
                 "temperature_field", "temperature_field must name a field: a temperature cannot be constant."
             )
         if self.time_field.startswith("=") and self.time_field != TIME_OF_RESPONSE:
-            raise MappingError("time_field", f'time_field must name a field or be "{TIME_OF_RESPONSE}".')
+            raise SettingError("time_field", f'time_field must name a field or be "{TIME_OF_RESPONSE}".')
         if self.scale_field.startswith("=") and parse_scale(self.scale_field[1:]) is None:
-            raise MappingError(
+            raise SettingError(
                 "scale_field", f'scale_field "{self.scale_field}" is not a scale. Use "=C", "=F" or "=K".'
             )
 
     def _check_rows(self) -> None:
         if self.factor == 0:
-            raise MappingError("factor", "factor must not be 0: every temperature would be the same.")
+            raise SettingError("factor", "factor must not be 0: every temperature would be the same.")
         if self.several_temperatures not in ("", AS_UNITS):
-            raise MappingError("several_temperatures", f'several_temperatures must be "{AS_UNITS}" or empty.')
+            raise SettingError("several_temperatures", f'several_temperatures must be "{AS_UNITS}" or empty.')
         if self.row_filter and not (self.filter_field and all(self.filter_values)):
-            raise MappingError("row_filter", 'row_filter must be like "_field = temperature, temp": a name and values.')
+            raise SettingError("row_filter", 'row_filter must be like "_field = temperature, temp": a name and values.')
         for text in self.error_values:
             try:
                 float(text.replace(",", "."))
             except ValueError as error:
-                raise MappingError("error_values", f'error_values must be numbers, not "{text}".') from error
+                raise SettingError("error_values", f'error_values must be numbers, not "{text}".') from error
 
     def _check_time(self) -> None:
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise MappingError(
+            raise SettingError(
                 "time_zone", f'time_zone "{self.time_zone}" is unknown. Use an IANA name such as "Europe/London".'
             ) from error
         if self.time_format and (why := time_format_problem(self.time_format)):
-            raise MappingError("time_format", why)
+            raise SettingError("time_format", why)
 
 
 _DEFAULT = FieldMapping()

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from cryptography import x509
 
+from ingestion.sources import SettingError
 from ingestion.sources.credentials import CredentialsKind, bad_header, bad_header_name
 from ingestion.sources.placeholders import TemplateError, Window, body_placeholders, render_body
 
@@ -29,16 +30,8 @@ class Method(StrEnum):
     POST = "POST"
 
 
-class RequestSettingError(ValueError):
-    """A setting of the request is invalid: `field` names it, the message is for the person who set it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 def parse_headers(text: str) -> Headers:
-    """Return the headers in a text with one “Name: value” a line. Raise RequestSettingError."""
+    """Return the headers in a text with one “Name: value” a line. Raise SettingError."""
     headers = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -57,12 +50,12 @@ def parse_headers(text: str) -> Headers:
     return tuple(headers)
 
 
-def _bad_headers(message: str) -> RequestSettingError:
-    return RequestSettingError("request_headers", f"request_headers: {message}")
+def _bad_headers(message: str) -> SettingError:
+    return SettingError("request_headers", f"request_headers: {message}")
 
 
 def check_headers(headers: Headers, kind: CredentialsKind, credentials_name: str) -> None:
-    """Raise RequestSettingError if a header is the one that the credentials are sent in."""
+    """Raise SettingError if a header is the one that the credentials are sent in."""
     match kind:
         case CredentialsKind.BASIC | CredentialsKind.BEARER | CredentialsKind.OAUTH2:
             own = "authorization"
@@ -75,17 +68,17 @@ def check_headers(headers: Headers, kind: CredentialsKind, credentials_name: str
 
 
 def check_body(method: str, body: str, content_type: str, *, has_secret: bool) -> None:
-    """Raise RequestSettingError for a body that cannot be sent, or that contradicts its content type."""
+    """Raise SettingError for a body that cannot be sent, or that contradicts its content type."""
     if method == Method.GET:
         if body:
-            raise RequestSettingError("request_body", "request_body is only sent with the method POST.")
+            raise SettingError("request_body", "request_body is only sent with the method POST.")
         return
     if not _CONTENT_TYPE.fullmatch(content_type):
-        raise RequestSettingError(
+        raise SettingError(
             "request_content_type", 'request_content_type must be like "application/json" or "text/xml".'
         )
     if has_secret != (SECRET_PLACEHOLDER in body):
-        raise RequestSettingError(
+        raise SettingError(
             "request_body",
             f"request_body must contain {SECRET_PLACEHOLDER} exactly if the credentials are of the kind “body”.",
         )
@@ -94,25 +87,25 @@ def check_body(method: str, body: str, content_type: str, *, has_secret: bool) -
         window = Window(_EXAMPLE - timedelta(hours=1), _EXAMPLE)
         rendered = render_body(body, window, _EXAMPLE, "UTC", "F1", content_type)
     except TemplateError as error:
-        raise RequestSettingError("request_body", str(error)) from error
+        raise SettingError("request_body", str(error)) from error
     if "json" in content_type.lower() and body:
         try:
             json.loads(rendered)
         except ValueError as error:
-            raise RequestSettingError("request_body", f"request_body is not valid JSON: {error}.") from error
+            raise SettingError("request_body", f"request_body is not valid JSON: {error}.") from error
 
 
 def check_certificates(pem: str) -> None:
-    """Raise RequestSettingError if a text does not consist of certificates in PEM format."""
+    """Raise SettingError if a text does not consist of certificates in PEM format."""
     if not pem:
         return
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
     except ValueError as error:
-        raise RequestSettingError(
+        raise SettingError(
             "ca_certificates", "ca_certificates must be certificates in PEM format (-----BEGIN CERTIFICATE-----)."
         ) from error
     if "PRIVATE KEY" in pem:
-        raise RequestSettingError("ca_certificates", "ca_certificates contains a private key. Enter certificates only.")
+        raise SettingError("ca_certificates", "ca_certificates contains a private key. Enter certificates only.")
     if all(certificate.not_valid_after_utc < datetime.now(UTC) for certificate in certificates):
-        raise RequestSettingError("ca_certificates", "ca_certificates has expired.")
+        raise SettingError("ca_certificates", "ca_certificates has expired.")

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from ingestion.sources import SettingError
+
 UNIT_LEVEL = "{unit}"
 MAX_FILTERS = 50
 _MAX_LENGTH = 1_000
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
-class TopicError(ValueError):
-    """A setting of an MQTT source is invalid: `field` names it, the message is for the person who set it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 def parse_broker(url: str) -> tuple[str, int, bool]:
-    """Return the host and the port of a broker, and whether it is connected to over TLS. Raise TopicError."""
+    """Return the host and the port of a broker, and whether it is connected to over TLS. Raise SettingError."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise TopicError("broker_url", "broker_url is not a valid URL.") from error
+        raise SettingError("broker_url", "broker_url is not a valid URL.") from error
     if (
         parts.scheme not in _PORTS
         or not host
@@ -34,25 +28,25 @@ def parse_broker(url: str) -> tuple[str, int, bool]:
         or parts.fragment
         or "@" in parts.netloc
     ):
-        raise TopicError("broker_url", "broker_url must be like mqtts://broker.example.com:8883, without a user.")
+        raise SettingError("broker_url", "broker_url must be like mqtts://broker.example.com:8883, without a user.")
     return host, port or _PORTS[parts.scheme], parts.scheme == "mqtts"
 
 
 def check_filters(filters: Sequence[str]) -> None:
-    """Raise TopicError unless there is a filter, and each is valid by MQTT's rules."""
+    """Raise SettingError unless there is a filter, and each is valid by MQTT's rules."""
     if not filters:
-        raise TopicError("topic_filters", "topic_filters must name at least one topic, such as stores/+/temperature.")
+        raise SettingError("topic_filters", "topic_filters must name at least one topic, such as stores/+/temperature.")
     if len(filters) > MAX_FILTERS:
-        raise TopicError("topic_filters", f"topic_filters may have at most {MAX_FILTERS} entries.")
+        raise SettingError("topic_filters", f"topic_filters may have at most {MAX_FILTERS} entries.")
     for text in filters:
         levels = text.split("/")
         has_bad_wildcard = any(("#" in level or "+" in level) and len(level) > 1 for level in levels)
         if not text or has_bad_wildcard or "#" in levels[:-1] or "\0" in text or len(text) > _MAX_LENGTH:
-            raise TopicError("topic_filters", f"topic_filters: “{text}” is not a filter. # must be the last level.")
+            raise SettingError("topic_filters", f"topic_filters: “{text}” is not a filter. # must be the last level.")
         if levels.count(UNIT_LEVEL) > 1 or "{" in text.replace(UNIT_LEVEL, ""):
-            raise TopicError("topic_filters", f"topic_filters: {UNIT_LEVEL} may be one level of “{text}”.")
+            raise SettingError("topic_filters", f"topic_filters: {UNIT_LEVEL} may be one level of “{text}”.")
         if text.startswith("$"):
-            raise TopicError("topic_filters", "topic_filters must not name topics of the broker itself ($SYS).")
+            raise SettingError("topic_filters", "topic_filters must not name topics of the broker itself ($SYS).")
 
 
 def subscription(text: str) -> str:

@@ -98,7 +98,7 @@ class SourceClient(mqtt.Client):
         self.reconnect_delay_set(FIRST_RECONNECT_SECONDS, LAST_RECONNECT_SECONDS)
 
     def start(self) -> None:
-        """Connect, and reconnect for as long as it is not stopped. Raise TopicError, SecretUnreadable or SSLError."""
+        """Connect, and reconnect for as long as it is not stopped. Raise SettingError, SecretUnreadable or SSLError."""
         host, port, is_secure = parse_broker(self.source.broker_url)
         credentials = self.source.credentials
         if credentials.kind == CredentialsKind.BASIC:

@@ -25,8 +25,8 @@ from core.leases import RENEW_EVERY_SECONDS, Claim, LeasedTable
 from ingestion.loading import messages
 from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable
 from ingestion.models import IngestionType, Source
-from ingestion.sources.request_settings import RequestSettingError
-from ingestion.sources.topics import TopicError, is_topic_of
+from ingestion.sources import SettingError
+from ingestion.sources.topics import is_topic_of
 from ingestion.subscribing.client import Received, SourceClient
 
 logger = structlog.get_logger(__name__)
@@ -155,7 +155,7 @@ class Subscriber:
         client = SourceClient(source, self._hand_over, lambda told, text: self._told.put((told.pk, text)))
         try:
             client.start()
-        except (TopicError, RequestSettingError, SecretUnreadable, ssl.SSLError, ValueError) as error:
+        except (SettingError, SecretUnreadable, ssl.SSLError, ValueError) as error:
             self._told.put((source.pk, f"The source cannot be subscribed to: {error}"))
         self._subscriptions[source.pk] = _Subscription(claim, source.updated_at, client)
 

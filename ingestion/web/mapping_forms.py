@@ -16,7 +16,7 @@ from customers.models import TemperatureUnit
 from ingestion.imports.mappings import MAPPING_FIELDS, ROLES, ColumnError, assign_columns
 from ingestion.models import ImportFile, Source, SourceMapping
 from ingestion.parsing.head import BodyHead
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 
 COLUMN = "column-"
 MAIN_SETTINGS = ("time_zone", "time_format", "scale", "several_temperatures")
@@ -77,7 +77,7 @@ class MappingForm(VersionedForm[SourceMapping]):
             self.instance.mapping  # noqa: B018  building the mapping validates it
         except ColumnError as error:
             self.add_error(None, str(error))
-        except MappingError as error:
+        except SettingError as error:
             self.add_error(error.field if error.field in self.fields else None, str(error))
         return cleaned
 

@@ -31,7 +31,7 @@ from ingestion import guided_setup
 from ingestion.imports.mappings import ROLES
 from ingestion.models import Source, SourceSetup
 from ingestion.previews.results import Preview
-from ingestion.sources.mapping import MappingError
+from ingestion.sources import SettingError
 from ingestion.web.mapping_forms import column_choices, mapping_form, save_columns_and_settings
 from ingestion.web.setup_forms import ConnectionForm, CustomerForm, ScheduleForm
 
@@ -218,7 +218,7 @@ def _preview(setup: SourceSetup, source: Source) -> tuple[Preview, str]:
     """Return how the tested response is understood, and what is wrong with the mapping."""
     try:
         return guided_setup.preview_sample(setup, source), ""
-    except MappingError as error:
+    except SettingError as error:
         return Preview(error_reason="source_settings", error_message=str(error)), str(error)
 
 

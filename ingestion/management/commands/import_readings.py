@@ -15,7 +15,8 @@ from ingestion.loading.file_import import MAX_FILE_BYTES, FileResult, import_fil
 from ingestion.models import Source
 from ingestion.parsing.rejection_reasons import printable
 from ingestion.previews.preview import PreviewRequest, preview
-from ingestion.sources.mapping import FieldMapping, MappingError
+from ingestion.sources import SettingError
+from ingestion.sources.mapping import FieldMapping
 
 
 class Command(BaseCommand):
@@ -76,7 +77,7 @@ class Command(BaseCommand):
                     mapping=_mapping(source, accepts_old=options["accept_old_readings"]),
                     progress=bar.update,
                 )
-        except (OSError, MappingError) as error:
+        except (OSError, SettingError) as error:
             self.stderr.write(f"{path}: {error}")
             return False
         self._report(result)
@@ -96,7 +97,7 @@ class Command(BaseCommand):
             )
             with path.open("rb") as file:
                 result = preview(file, request)
-        except (OSError, MappingError) as error:
+        except (OSError, SettingError) as error:
             self.stderr.write(f"{path}: {error}")
             return False
         summary, *lines = result.lines()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ingestion.sources.mapping import FieldMapping, MappingError
+from ingestion.sources import SettingError
+from ingestion.sources.mapping import FieldMapping
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ from ingestion.sources.mapping import FieldMapping, MappingError
     ],
 )
 def test_an_invalid_setting_is_named(settings: dict[str, Any], field: str) -> None:
-    with pytest.raises(MappingError) as error:
+    with pytest.raises(SettingError) as error:
         FieldMapping(**settings)
     assert error.value.field == field
     assert field in str(error.value)
