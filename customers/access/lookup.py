@@ -36,6 +36,14 @@ def get_addressed(model: type[ScopedModel], request: Request, public_id: UUID, *
     return row
 
 
+def public_id_in(text: str) -> UUID:
+    """Return the id that a text is; one that nothing has if it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
 def own_customer(request: Request) -> Customer:
     """Return the customer of a path without an id: the principal's own.
 

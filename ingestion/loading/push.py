@@ -17,6 +17,7 @@ from psycopg2.errors import QueryCanceled
 
 from core.db.compiled_queries import PUBLIC_IDS, CompiledObjectQuery, CompiledQuery
 from core.scope import Scope
+from customers.access.lookup import public_id_in
 from customers.models import Customer, StorageUnit
 from ingestion.loading.load import LoadRequest, LoadResult, load
 from ingestion.models import IngestionType
@@ -153,9 +154,7 @@ def _units(scope: Scope, batches: Sequence[ParsedBatch]) -> dict[str, _Unit]:
     texts = {text for batch in batches for text in batch.readings["unit_code"].to_list()}
     by_id: dict[UUID, list[str]] = {}
     for text in texts:
-        public_id = _public_id(text)
-        if public_id is not None:
-            by_id.setdefault(public_id, []).append(text)
+        by_id.setdefault(public_id_in(text), []).append(text)
     rows = _UNITS.visible_to(scope).with_public_ids(by_id)
     return {text: _Unit(*rest) for public_id, *rest in rows for text in by_id[public_id]}
 
@@ -176,13 +175,6 @@ def _customers(scope: Scope, units: dict[str, _Unit], own_customer_id: int | Non
     if public_ids:
         return [_CUSTOMER.visible_to(scope, public_ids[each]) for each in sorted(public_ids)]
     return [None if own_customer_id is None else Customer.objects.get(pk=own_customer_id)]
-
-
-def _public_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _with_codes(

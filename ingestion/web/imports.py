@@ -17,6 +17,7 @@ from core.web.pages import list_page, redirect_whole_page
 from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions
 from customers.access.audit_actor import stated_reason
+from customers.access.lookup import public_id_in
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.submissions import claim_form
@@ -107,7 +108,11 @@ def change_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
             messages.success(request, "Import discarded." if is_changed else NO_DRAFT)
         case "remove":
             # A second click must not remove another file.
-            file = drafts.files_to_preview(file_import).filter(public_id=_id_in(request.POST.get("file", ""))).first()
+            file = (
+                drafts.files_to_preview(file_import)
+                .filter(public_id=public_id_in(request.POST.get("file", "")))
+                .first()
+            )
             if file is None or not drafts.discard(file_import, file):
                 messages.info(request, "No change: the file is stored or removed already.")
         case _:
@@ -164,17 +169,9 @@ def _chosen_file(request: HttpRequest, file_import: FileImport) -> ImportFile:
     """
     files = drafts.files_to_preview(file_import)
     if sent := request.POST.get("file"):
-        return get_object_or_404(files, public_id=_id_in(sent))
-    named = files.filter(public_id=_id_in(request.GET.get("file", "")))
+        return get_object_or_404(files, public_id=public_id_in(sent))
+    named = files.filter(public_id=public_id_in(request.GET.get("file", "")))
     return get_object_or_404(named if named.exists() else files[:1])
-
-
-def _id_in(text: str) -> UUID:
-    """Return the id that was sent; one that nothing has if the text is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)
 
 
 def _draft_page(request: HttpRequest, file: ImportFile, form: MappingForm | None = None) -> HttpResponse:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.crypto.redaction import redact_url
 from core.web.pages import list_page
 from customers.access import actions
+from customers.access.lookup import public_id_in
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer
@@ -211,15 +212,7 @@ def _selected(request: HttpRequest, waiting: QuerySet[Row]) -> QuerySet[Row]:
     """Return the selected rows, or the first MAX_ROWS_PER_REQUEST if `all` is sent."""
     if "all" in request.POST:
         return waiting.filter(pk__in=list(waiting.values_list("pk", flat=True)[:MAX_ROWS_PER_REQUEST]))
-    return waiting.filter(public_id__in=[row for row in request.POST.getlist("row") if _is_uuid(row)])
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    return waiting.filter(public_id__in=[public_id_in(text) for text in request.POST.getlist("row")])
 
 
 def _back(request: HttpRequest, source: Source) -> HttpResponse:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.http import Http404, QueryDict
 
 from core.scope import Scope
+from customers.access.lookup import public_id_in
 from customers.models import Customer, Facility, StorageUnit
 from readings.statistics.totals import LEAST_SECONDS, Bucket
 from readings.storage.local_days import day_of, start_of_day
@@ -113,10 +113,7 @@ def _visible_id(query: QueryDict, name: str, model: type[Facility] | type[Storag
     text = query.get(name, "")
     if not text:
         return None
-    try:
-        public_id = UUID(text)
-    except ValueError as error:
-        raise Http404(f"{name} must be an id.") from error
+    public_id = public_id_in(text)
     if not model.objects.visible_to(scope).filter(public_id=public_id).exists():
         raise Http404(f"No such {name}.")
     return str(public_id)
