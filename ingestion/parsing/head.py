@@ -19,7 +19,8 @@ from typing import IO
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody
 from ingestion.parsing.csv.header import find_header, read_head, split_line
 from ingestion.parsing.fields.layout import Layout, find_layout
-from ingestion.parsing.json.scan import LIST_NAMES, scan_body, walker_of
+from ingestion.parsing.fields.names import ROW_LISTS
+from ingestion.parsing.json.scan import scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonWalker
 from ingestion.parsing.parse import BodyFormat, open_body
 from ingestion.parsing.results import UnreadableBody
@@ -183,7 +184,7 @@ def _any_rows(body: DecodedBody, options: ParseOptions) -> tuple[list[Mapping[st
     walker: JsonWalker[object] = JsonWalker(
         body.open(),
         path=options.mapping.readings_path,
-        list_names=LIST_NAMES,
+        list_names=ROW_LISTS,
         is_row=lambda members: False,
         is_lines=options.is_json_lines,
     )

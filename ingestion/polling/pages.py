@@ -12,8 +12,8 @@ import msgspec
 from django.conf import settings
 
 from ingestion.parsing.body.decoded import ByteStream
+from ingestion.parsing.fields.names import ROW_LISTS
 from ingestion.parsing.fields.titles import canonical
-from ingestion.parsing.json.scan import LIST_NAMES
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import check_row_count
 from ingestion.parsing.rejection_reasons import Reason
@@ -173,7 +173,7 @@ def _walked_members(body: IO[bytes], names: Set[str]) -> dict[str, object]:
     walker = JsonWalker(
         ByteStream(body, settings.SOURCE_MAX_BYTES),
         path="",
-        list_names=LIST_NAMES,
+        list_names=ROW_LISTS,
         is_row=lambda _: False,
         decode_block=_passed_over,
     )

@@ -94,6 +94,18 @@ DESCRIPTION_NAMES = frozenset(
     }
 )  # fmt: skip
 CODE_NAMES = ("id", "code", "uuid", "device_id", "dev_eui", "deveui", *DEVICE_NUMBER_NAMES, "name")
+# Names of the list of rows in a JSON body, of the rows of a table with its titles beside them, and of other lists. The
+# name of any other list may be that of a device.
+ROW_LISTS = ("readings", "data", "items", "results")
+TABLE_ROWS = ("data", "rows", "values", "points", "readings", "results")
+LISTS_OF_NO_DEVICE = frozenset(
+    {
+        *ROW_LISTS, *TABLE_ROWS, "result", "feeds", "records", "measurements", "history", "list", "features",
+        "observations", "content", "payload", "response", "body", "entries", "logs", "log", "telemetry", "samples",
+        "series", "sensors", "devices", "units", "rooms", "value", "messages", "measures", "datapoints", "data_points",
+        "reading", "measurement", "timeseries", "time_series", "sites", "facilities", "channels", "probes", "events",
+    }
+)  # fmt: skip
 # Names of members around the rows of a JSON list that hold for all of them.
 IDENTITY_AROUND = {
     "facility": frozenset(DEFAULT_NAMES["facility"]),

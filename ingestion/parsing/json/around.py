@@ -7,23 +7,17 @@ from dataclasses import dataclass, field
 
 from ingestion.parsing.fields.identity import code_of, may_name_device
 from ingestion.parsing.fields.json_fields import at_path
-from ingestion.parsing.fields.names import DEVICE_NUMBER_NAMES, IDENTITY_AROUND, mapped_name
+from ingestion.parsing.fields.names import (
+    DEVICE_NUMBER_NAMES,
+    IDENTITY_AROUND,
+    LISTS_OF_NO_DEVICE,
+    ROW_LISTS,
+    mapped_name,
+)
 from ingestion.parsing.fields.titles import canonical, meaning_of
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import quoted
 from ingestion.parsing.values.rules import ParseOptions
-
-_LIST_MEMBERS = ("data", "results", "items")
-# Names of lists that name no device.
-_ROW_LISTS = frozenset(
-    {
-        *_LIST_MEMBERS, "readings", "rows", "values", "points", "result", "feeds", "records", "measurements", "history",
-        "list", "features", "observations", "content", "payload", "response", "body", "entries", "logs", "log",
-        "telemetry", "samples", "series", "sensors", "devices", "units", "rooms", "value", "messages", "measures",
-        "datapoints", "data_points", "reading", "measurement", "timeseries", "time_series", "sites", "facilities",
-        "channels", "probes", "events",
-    }
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -92,7 +86,7 @@ def only_list_note(value: object) -> str:
     """Return the note on the name of the only list in a body, which may be that of a device, "" for any other body."""
     members = value if isinstance(value, Mapping) else {}
     filled = [key for key, member in members.items() if isinstance(member, list) and member]
-    if len(filled) != 1 or canonical(filled[0]) in _ROW_LISTS or meaning_of(filled[0]).is_temperature:
+    if len(filled) != 1 or canonical(filled[0]) in LISTS_OF_NO_DEVICE or meaning_of(filled[0]).is_temperature:
         return ""
     rest = "which is not read. Set the unit field or the sensor field if it names one."
     return f"The rows are in {quoted(filled[0])}, {rest}"
@@ -131,5 +125,5 @@ def members_around(value: object) -> Mapping[str, object]:
     """Return the members of the object around the rows of a decoded body, and of that in which their list is."""
     if not isinstance(value, Mapping):
         return {}
-    inner = next((value[key] for key in value if canonical(key) in _LIST_MEMBERS), None)
+    inner = next((value[key] for key in value if canonical(key) in ROW_LISTS), None)
     return {**value, **inner} if isinstance(inner, Mapping) else value

@@ -12,7 +12,7 @@ import polars as pl
 
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
-from ingestion.parsing.fields.names import DEFAULT_NAMES
+from ingestion.parsing.fields.names import DEFAULT_NAMES, ROW_LISTS
 from ingestion.parsing.fields.scale_reasons import unclear_scale_note
 from ingestion.parsing.fields.titles import canonical, scale_of_text, switched_scale
 from ingestion.parsing.fields.zones import GivenZone, entries_of, zone_of_entries
@@ -27,7 +27,6 @@ from ingestion.parsing.values.rules import ParseOptions
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 from ingestion.sources.mapping import FieldMapping
 
-LIST_NAMES = ("readings", "data", "items", "results")
 _SAMPLE_ROWS = 50
 # With later rows that show more than the first ones.
 _MAX_SAMPLE_ROWS = 100
@@ -67,7 +66,7 @@ def walker_of(
     return JsonWalker(
         body.open(),
         path=options.mapping.readings_path,
-        list_names=LIST_NAMES,
+        list_names=ROW_LISTS,
         is_row=lambda members: "temperature" in FieldExtractor(options.mapping).extract(members),
         is_lines=options.is_json_lines,
         decode_block=decode_block,

@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ingestion.parsing.fields.identity import code_of, describes
-from ingestion.parsing.fields.names import DATE_NAMES, DEFAULT_NAMES, QUANTITY_NAMES, TIME_NAMES, VALUE_NAMES
+from ingestion.parsing.fields.names import (
+    DATE_NAMES,
+    DEFAULT_NAMES,
+    QUANTITY_NAMES,
+    TABLE_ROWS,
+    TIME_NAMES,
+    VALUE_NAMES,
+)
 from ingestion.parsing.fields.titles import canonical, meaning_of, scale_of_text
 from ingestion.parsing.json.series import (
     Row,
@@ -31,7 +38,6 @@ _TIME_NAMES = TIME_NAMES | set(DATE_NAMES)
 # Of an object around readings, these are the times of the response: each reading has its own.
 _INSTANT_NAMES = TIME_NAMES - set(DATE_NAMES)
 _TITLE_LISTS = ("columns", "fields", "headers", "header", "keys", "names", "titles")
-_ROW_LISTS = ("data", "rows", "values", "points", "readings", "results")
 _ID_NAMES = ("id", "code", "uuid", "serial", "serial_number", "name")
 # What the members of a list or object with this name are, so that their id or key names a unit, sensor or facility.
 _CONTAINERS = {
@@ -245,7 +251,7 @@ def _names_reading(names: Sequence[str]) -> bool:
 def _titled_lists(members: Mapping[str, object]) -> tuple[list[str], list[list[object] | None]]:
     """Return the titles and the rows of ``{"columns": [...], "data": [[...], ...]}``, empty ones for anything else."""
     titles = next((members[key] for key in _TITLE_LISTS if isinstance(members.get(key), list)), None)
-    lists = next((members[key] for key in _ROW_LISTS if isinstance(members.get(key), list)), None)
+    lists = next((members[key] for key in TABLE_ROWS if isinstance(members.get(key), list)), None)
     if (
         not isinstance(titles, list)
         or not isinstance(lists, list)
