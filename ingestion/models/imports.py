@@ -63,6 +63,7 @@ class FileImport(ScopedModel):
     undone_at = models.DateTimeField(null=True, editable=False)
     undone_by = models.CharField(max_length=200, blank=True)
     undo_reason = models.TextField(blank=True)
+    # Since when a draft waits for its person, or from when on a worker stores or undoes the import.
     due_at = models.DateTimeField(db_default=Now(), editable=False)
     claim_id = models.UUIDField(null=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
