@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,16 +16,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
-from core.crypto.encryption import SecretUnreadable
 from core.crypto.redaction import redact_url
 from core.web.admin import FewRelatedFilter, Tone, VersionedAdmin, badge, count_of, list_link
-from core.web.versioned_forms import VersionedForm
 from customers.access.actions import Permission
 from customers.access.tokens import create_token
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.polling import claims
 from ingestion.selectors import SourceState, with_state
-from ingestion.sources.credentials import Credentials, CredentialsKind
+from ingestion.source_form import SourceSecretsForm
+from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.mapping import FieldMapping
 from readings.units.formatting import age_text, duration_text
 
@@ -54,13 +53,8 @@ STATE_FIELDS = [
 ]
 
 
-class SourceForm(VersionedForm[Source]):
-    """Validates a source's credentials together, and rejects what would be stored without being used."""
-
-    clear_headers = forms.BooleanField(required=False, label="remove the stored headers")
-
-    class Meta:
-        widgets: ClassVar = {"request_headers": forms.Textarea(attrs={"rows": 3, "autocomplete": "off"})}
+class SourceForm(SourceSecretsForm):
+    """A source whose customer stays the same, and without settings that do not apply to it."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -80,23 +74,10 @@ class SourceForm(VersionedForm[Source]):
             changed.append("credentials_secret")
         return changed
 
-    def clean(self) -> dict[str, Any]:
-        """Reject credentials that can't be used in a request, and fields that do not apply to the source."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if cleaned.get("clear_headers") and not cleaned.get("request_headers"):
-            self.instance.request_headers = ""  # an empty input keeps what is stored
-        if cleaned.get("credentials_kind") == CredentialsKind.NONE:
-            self.instance.credentials_secret = ""
+    def clean(self) -> dict[str, object]:
+        """Also reject what would be stored without being used."""
+        cleaned = super().clean()
         self._reject_ignored(cleaned)
-        try:
-            secret = cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal()
-        except SecretUnreadable as unreadable:
-            self.add_error("credentials_secret", str(unreadable))
-            return cleaned
-        kind = CredentialsKind(cleaned.get("credentials_kind") or CredentialsKind.NONE)
-        validation_error = Credentials(kind, cleaned.get("credentials_name", ""), secret).validation_error()
-        if validation_error:
-            self.add_error("credentials_kind", validation_error)
         return cleaned
 
     def _reject_ignored(self, cleaned: Mapping[str, object]) -> None:

@@ -116,16 +116,14 @@ def _connection(request: HttpRequest, setup: SourceSetup) -> HttpResponse:
         is_saved = request.method == "POST" and form.is_valid()
         if is_saved:
             claim_form(request)
-            _save_connection(setup, source, form)
+            _save_connection(setup, source)
     if is_saved:
         guided_setup.test_source(setup, source)
         return redirect("setup-step", setup.public_id, Step.DATA)
     return _render(request, setup, Step.CONNECTION, form=form)
 
 
-def _save_connection(setup: SourceSetup, source: Source, form: ConnectionForm) -> None:
-    if not form.cleaned_data["credentials_secret"] and form.cleaned_data["credentials_kind"] != "none":
-        source.credentials_secret = form.stored_secret
+def _save_connection(setup: SourceSetup, source: Source) -> None:
     source.save()
     setup.source = source
     setup.reach(Step.DATA)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django import forms
 from django.core.exceptions import ValidationError
 
-from core.crypto.encryption import SecretUnreadable
 from core.web.durations import duration_entry
 from core.web.versioned_forms import VersionedForm
 from customers.models import Customer
 from ingestion.models import Source
-from ingestion.sources.credentials import Credentials, CredentialsKind
+from ingestion.source_form import SourceSecretsForm
+from ingestion.sources.credentials import CredentialsKind
 from ingestion.web.mapping_forms import TIME_ZONES
 
 _KINDS = [
@@ -53,12 +53,10 @@ class CustomerForm(forms.ModelForm[Customer]):
         help_texts = {"customer_code": "Short and unique, such as COLD-7. People sign in with it and a token."}
 
 
-class ConnectionForm(VersionedForm[Source]):
-    """Where the data is requested, and how to authenticate. Empty secrets and headers keep the stored ones."""
+class ConnectionForm(SourceSecretsForm):
+    """Where the data is requested, and how to authenticate."""
 
-    clear_headers = forms.BooleanField(required=False, label="Remove the stored headers")
-
-    class Meta:
+    class Meta(SourceSecretsForm.Meta):
         model = Source
         fields = ["name", "url", "credentials_kind", "credentials_name", "credentials_secret", *_FURTHER_FIELDS]
         labels = {
@@ -72,9 +70,8 @@ class ConnectionForm(VersionedForm[Source]):
             "request_content_type": "Type of the body",
             "request_body": "Body",
         }
-        widgets = {
+        widgets = SourceSecretsForm.Meta.widgets | {
             "url": forms.TextInput(attrs={"placeholder": "https://example.com/readings.csv?hours={hours}"}),
-            "request_headers": forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
             "request_body": forms.Textarea(attrs={"rows": 4}),
             "ca_certificates": forms.Textarea(attrs={"rows": 4}),
         }
@@ -87,7 +84,6 @@ class ConnectionForm(VersionedForm[Source]):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.stored_secret = self.instance.credentials_secret
         self.fields["url"].required = True
         self.fields["credentials_kind"] = forms.ChoiceField(choices=_KINDS, label="Authentication")
         self.fields["credentials_secret"].widget = forms.PasswordInput()
@@ -114,25 +110,15 @@ class ConnectionForm(VersionedForm[Source]):
         return used or is_needed or any(field.errors for field in self.further_fields)
 
     def clean(self) -> dict[str, object]:
-        """Reject credentials that cannot be used, and a name that the customer's other source has."""
-        cleaned: dict[str, object] = super().clean() or self.cleaned_data
-        if cleaned.get("clear_headers") and not cleaned.get("request_headers"):
-            self.instance.request_headers = ""
+        """Also reject a name that the customer's other source has."""
+        cleaned = super().clean()
         others = Source.objects.filter(customer=self.instance.customer, name=cleaned.get("name")).exclude(
             pk=self.instance.pk
         )
         if others.exists():
             self.add_error("name", "This customer already has a source with this name. Choose another one.")
-        kind = CredentialsKind(str(cleaned.get("credentials_kind") or CredentialsKind.NONE))
-        if kind is CredentialsKind.NONE:
-            self.instance.credentials_secret = ""  # an empty input keeps what is stored
-            return cleaned | {"credentials_name": "", "credentials_secret": ""}
-        try:
-            secret = str(cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal())
-        except SecretUnreadable:
-            secret = ""
-        if problem := Credentials(kind, str(cleaned.get("credentials_name", "")), secret).validation_error():
-            self.add_error("credentials_kind", problem)
+        if cleaned.get("credentials_kind") == CredentialsKind.NONE:
+            cleaned |= {"credentials_name": "", "credentials_secret": ""}
         return cleaned
 
 

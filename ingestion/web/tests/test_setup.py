@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from alarms.models import LimitProfile, UnitLimits
+from core.crypto.encrypted_field import Secret
 from customers.models import Customer, StorageUnit
 from ingestion import guided_setup
 from ingestion.models import Source, SourceSetup
@@ -235,6 +236,19 @@ def test_settings_of_the_request_are_checked_where_they_are_entered() -> None:
     page = answered.content.decode()
     assert "token_url must be the URL that issues access tokens." in page
     assert '<details class="mb-3" open>' in page
+
+
+def test_a_stored_secret_that_no_key_fits_is_to_be_entered_again() -> None:
+    """The password of basic authentication may be empty, so nothing else would be wrong."""
+    setup = SourceSetupFactory()
+    Source.objects.update(credentials_kind="basic", credentials_name="u", credentials_secret=Secret("of another key"))
+    kept = CONNECTION | {"credentials_kind": "basic", "credentials_name": "u", "credentials_secret": ""}
+    kept |= {"url": Source.objects.get().url}
+
+    answered = signed_in(setup.customer).post(step_of(setup, "connection"), kept)
+
+    assert answered.context["form"].errors.keys() == {"credentials_secret"}
+    assert Source.objects.get().credentials_secret == Secret("of another key")
 
 
 def test_data_without_readings_does_not_continue() -> None:
