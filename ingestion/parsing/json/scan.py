@@ -12,16 +12,17 @@ import polars as pl
 
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
-from ingestion.parsing.fields.names import DEFAULT_NAMES, ROW_LISTS
+from ingestion.parsing.fields.names import DEFAULT_NAMES, ROW_LISTS, TIME_NAMES
 from ingestion.parsing.fields.scale_reasons import unclear_scale_note
 from ingestion.parsing.fields.titles import canonical, scale_of_text, switched_scale
 from ingestion.parsing.fields.zones import GivenZone, entries_of, zone_of_entries
 from ingestion.parsing.json.around import identity_around, members_around, only_list_note
+from ingestion.parsing.json.series import with_time_around
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_SHAPED_CHARACTERS, ROW_LIMITS, check_row_count, exceeded
 from ingestion.parsing.notes import Notes
-from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
@@ -101,20 +102,38 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
         result.scale = _scale_around(walker.members, None if scan.has_scale else options.notes)
     result.zone = scan.zone or (zone_of_entries(entries_of(walker.members)) if not walker.is_single else None)
     if not walker.is_single:
-        _add_around(walker.members, result, options)
+        _add_around(walker.members, result, options, has_time=scan.has_time)
     if scan.has_temperature and not (scan.has_scale or result.scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result
 
 
-def _add_around(members: Mapping[str, object], result: ScanResult, options: ParseOptions) -> None:
-    """Add the members that name the facility, unit or sensor of all rows."""
+def _add_around(
+    members: Mapping[str, object], result: ScanResult, options: ParseOptions, *, has_time: bool = True
+) -> None:
+    """Add the members that name the facility, unit or sensor of all rows, and the time of rows without any."""
     around = identity_around(members, options, has_unit=result.has_unit)
     result.around, result.noted = around.members, around.noted
     result.has_unit |= around.has_unit
     for note in around.notes:
         options.notes.tell(note)
+    if not has_time:
+        result.around |= _time_around(members, options)
     result.sample = [{**result.around, **row} if isinstance(row, dict) else row for row in result.sample]
+
+
+def _time_around(members: Mapping[str, object], options: ParseOptions) -> dict[str, object]:
+    """Return the time around rows without times if the mapping names it; else note it: it may be the response's."""
+    path = options.mapping.time_field
+    if path:
+        _, time = at_path(members, path)
+        return {path: time} if isinstance(time, str | int | float) and not isinstance(time, bool) else {}
+    if (name := next((key for key in members if canonical(key) in TIME_NAMES), None)) is not None:
+        options.notes.tell(
+            f"The rows have no times. If {quoted(name)}, around them, is their time and not that of the response, set"
+            " the time field to it."
+        )
+    return {}
 
 
 class _Scan:
@@ -123,6 +142,7 @@ class _Scan:
     def __init__(self, options: ParseOptions) -> None:
         self.count = 0
         self.has_temperature = False
+        self.has_time = False
         self.has_scale = False
         self.has_unit = False
         self._fields = FieldExtractor(options.mapping)
@@ -142,6 +162,7 @@ class _Scan:
         self.has_scale |= "scale" in fields or self._fields.gives_scale(row)
         self.has_unit |= fields.get("unit") not in (None, "")
         time = fields.get("time")
+        self.has_time |= time not in (None, "")
         if isinstance(time, str) and time.strip() and self._is_ordered is not False:
             self._is_ordered = has_day_order(time) if self._is_ordered is None else self._is_ordered
             self._detector.add(time)
@@ -212,7 +233,7 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
             raise exceeded(f"its rows, with what surrounds them, have more than {MAX_SHAPED_CHARACTERS:,} characters")
     if not scan.count:
         if error is not None:
-            raise error
+            raise (None if options.mapping.time_field else _without_times(within)) or error
         return ScanResult()
     result = scan.result()
     result.zone = scan.zone or (zone_of_entries(entries_of(value)) if isinstance(value, dict) else None)
@@ -230,7 +251,24 @@ def _shaped_rows(value: object, options: ParseOptions) -> Iterator[dict[str, obj
     """Yield the rows in a body, with the time around them if the mapping names it."""
     name = options.mapping.time_field
     time = {name: value[name]} if isinstance(value, dict) and isinstance(value.get(name), str | int | float) else {}
-    yield from ({**time, **row} for row in rows_in(value))
+    has_rows = False
+    for row in rows_in(value):
+        has_rows = True
+        yield {**time, **row}
+    if name and not has_rows:
+        named = options.mapping.temperature_field
+        made = rows_in(with_time_around(value, {canonical(name)}))
+        yield from (row for row in made if not named or at_path(row, named)[0])
+
+
+def _without_times(value: object) -> UnreadableBody | None:
+    """Return the error for temperatures without times, but with a time around them that may be the response's."""
+    row = next(rows_in(with_time_around(value, TIME_NAMES)), {})
+    name = next((key for key in row if canonical(key) in TIME_NAMES), None)
+    if name is None:
+        return None
+    message = f"The temperatures in the JSON have no times. If {quoted(name)}, around them, is their time and not that"
+    return UnreadableBody(Reason.NO_READINGS_LIST, f"{message} of the response, set the time field to it.")
 
 
 def item_of(row: dict[str, object]) -> JsonItem:

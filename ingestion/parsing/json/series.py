@@ -6,7 +6,7 @@ InfluxDB, Prometheus, Grafana, ThingsBoard and Home Assistant name what was meas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -123,6 +123,20 @@ def flattened(members: Mapping[str, object]) -> Mapping[str, object]:
 def _is_measured_or_scale(key: str) -> bool:
     name = canonical(key)
     return meaning_of(key).is_temperature or name in (*DEFAULT_NAMES["scale"], *VALUE_NAMES)
+
+
+def with_time_around(value: object, names: Container[str], around: Row | None = None) -> object:
+    """Return a value in which each object with a temperature has the time with one of these names around it."""
+    if isinstance(value, list):
+        return [with_time_around(item, names, around) for item in value]
+    if not isinstance(value, dict):
+        return value
+    times = ((key, member) for key, member in value.items() if canonical(key) in names)
+    own: Row = {key: member for key, member in times if isinstance(member, str | int | float)}
+    time = own or around or {}
+    inner = {key: with_time_around(member, names, time) for key, member in value.items()}
+    plain = (key for key, member in value.items() if not isinstance(member, list | dict))
+    return {**time, **inner} if any(meaning_of(key).is_temperature for key in plain) else inner
 
 
 def with_first_identity(items: Sequence[object]) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -191,3 +192,67 @@ def test_temperatures_inside_a_row_with_one_of_its_own_are_noted(row: dict[str, 
     parsed = parse(json.dumps([{**row, "inner": probes, "limits": {"max_temperature": 8}}]), default_unit="u")
     assert parsed.temperatures == [4.5]
     assert 'Fields that are not read: "inner".' in parsed.notes
+
+
+TIMELESS = [{"unit_id": "F1", "temperature": 4.5}, {"unit_id": "F2", "temperature": 5.5}]
+
+
+def test_a_time_around_rows_without_times_is_that_of_the_mapping() -> None:
+    body = json.dumps({"timestamp": "2026-11-23T10:00:00Z", "readings": TIMELESS})
+
+    parsed = parse(body, FieldMapping(time_field="timestamp"))
+
+    assert [(row["unit_code"], row["recorded_at"]) for row in parsed.rows] == [
+        ("F1", datetime(2026, 11, 23, 10, tzinfo=UTC)),
+        ("F2", datetime(2026, 11, 23, 10, tzinfo=UTC)),
+    ]
+
+
+def test_a_time_around_rows_without_times_is_noted_if_nobody_says_that_it_is_theirs() -> None:
+    """It may be the time of the response."""
+    parsed = parse(json.dumps({"timestamp": "2026-11-23T10:00:00Z", "readings": TIMELESS}))
+
+    assert [row.reason for row in parsed.rejected] == ["no_time", "no_time"]
+    assert parsed.batches[-1].notes == [
+        'The rows have no times. If "timestamp", around them, is their time and not that of the response, set the time'
+        " field to it."
+    ]
+
+
+def test_a_row_without_a_time_among_others_does_not_take_the_time_around_them() -> None:
+    rows = [TIMELESS[0] | {"timestamp": "2026-11-23T09:00:00Z"}, TIMELESS[1]]
+
+    parsed = parse(
+        json.dumps({"timestamp": "2026-11-23T10:00:00Z", "readings": rows}), FieldMapping(time_field="timestamp")
+    )
+
+    assert parsed.row["unit_code"] == "F1"
+    assert parsed.rejection.reason == "no_time"
+
+
+NESTED = [
+    {"rooms": [{"id": "F1", "temperature": 4.5}, {"id": "F2", "temperature": 5.5}]},
+    {"rooms": {"F1": {"temperature": 4.5}, "F2": {"temperature": 5.5}}},
+    {"rooms": [{"id": each["unit_id"], "probes": [each]} for each in TIMELESS]},
+]
+
+
+@pytest.mark.parametrize("nested", NESTED, ids=["listed", "by id", "deeper"])
+def test_a_time_around_nested_readings_is_that_of_the_mapping(nested: dict[str, object]) -> None:
+    body = json.dumps({"timestamp": "2026-11-23T10:00:00Z"} | nested)
+
+    parsed = parse(body, FieldMapping(time_field="timestamp"))
+
+    assert [(row["unit_code"], row["temperature_c"]) for row in parsed.rows] == [("F1", 4.5), ("F2", 5.5)]
+    assert {row["recorded_at"] for row in parsed.rows} == {datetime(2026, 11, 23, 10, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("nested", NESTED, ids=["listed", "by id", "deeper"])
+def test_nested_readings_without_times_say_which_time_is_around_them(nested: dict[str, object]) -> None:
+    failure = unreadable(json.dumps({"timestamp": "2026-11-23T10:00:00Z"} | nested))
+
+    assert failure.reason == "no_readings_list"
+    assert failure.message == (
+        'The temperatures in the JSON have no times. If "timestamp", around them, is their time and not that of the'
+        " response, set the time field to it."
+    )
