@@ -220,6 +220,7 @@ def test_another_range_changes_chart_statistics_and_readings(
     expect(page.get_by_role("link", name="Newer")).to_be_visible()
     page.evaluate("history.go(-2)")
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
+    shown_chart(page)
     assert page.evaluate(LEGEND) == ["Average", "Set temperature", "Warning", "Critical"]
     page.get_by_role("link", name="1 year").click()
     expect(page.get_by_role("heading", name="Last 1 year")).to_be_visible()

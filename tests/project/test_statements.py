@@ -20,6 +20,9 @@ NEEDS_SESSION = {
     "a setting of the session": r"\"SET (?!LOCAL|TRANSACTION|CONSTRAINTS)|set_config\([^)]*false\)",
 }
 
+# It connects to PostgreSQL directly, as docs/scaling.md requires, and behind PgBouncer sets nothing.
+CONNECTED_DIRECTLY = "temperature_site/management/commands/migrate.py"
+
 
 def code() -> dict[str, str]:
     paths = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -29,7 +32,8 @@ def code() -> dict[str, str]:
 
 @pytest.mark.parametrize("pattern", NEEDS_SESSION.values(), ids=NEEDS_SESSION)
 def test_no_statement_needs_a_session(pattern: str) -> None:
-    assert [module for module, text in code().items() if re.search(pattern, text)] == []
+    found = [module for module, text in code().items() if re.search(pattern, text)]
+    assert [module for module in found if module != CONNECTED_DIRECTLY] == []
 
 
 def test_statements_that_name_no_unit_are_documented() -> None:
