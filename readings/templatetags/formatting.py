@@ -24,6 +24,12 @@ def duration(seconds: int) -> str:
 
 
 @register.filter
+def duration_of_minutes(minutes: int) -> str:
+    """Format a duration that is stored in minutes."""
+    return duration_text(timedelta(minutes=minutes))
+
+
+@register.filter
 def elapsed(seconds: float) -> str:
     """Format a measured duration, with fractions of a second below a minute."""
     return elapsed_text(seconds)

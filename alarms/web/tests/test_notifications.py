@@ -373,6 +373,17 @@ def test_a_channel_of_which_some_addresses_are_refused_is_partly_working(client:
     assert refusal in text
 
 
+def test_durations_of_rules_are_shown_in_their_largest_units(manager: Client, customer: Customer) -> None:
+    channel = ChannelFactory(customer=customer)
+    rule = RuleFactory(customer=customer, repeat_minutes=1_440, escalate_minutes=90)
+    rule.escalation_channels.add(channel)
+
+    text = manager.get(url_of("settings-notifications", customer)).content.decode()
+
+    assert "Repeats every 1 day<" in text
+    assert "Escalates after 1 h 30 min to" in text
+
+
 def test_a_rule_keeps_its_units_when_there_are_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notification_forms, "MAX_UNITS_LISTED", 1)
     channel = ChannelFactory()
