@@ -54,7 +54,7 @@ STATE_FIELDS = [
 
 
 class SourceForm(SourceSecretsForm):
-    """A source whose customer stays the same, and without settings that do not apply to it."""
+    """A source that keeps its customer and has no settings that do not apply to it."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)

@@ -205,7 +205,7 @@ def _from_rewritten(written: RewrittenTime, rules: TimeRules) -> WallTime:
 
 
 def _in_region(wall: WallTime, written: RewrittenTime) -> WallTime:
-    """Return a time in its region, whose offset must be that which is written. Raise UnreadableTime."""
+    """Return a time in its region; the offset that is written must be the one there. Raise UnreadableTime."""
     zone, time = zone_named(written.region), EPOCH + wall.microseconds * MICROSECOND
     if not wall.is_local:
         offset = _OFFSET_AT_END.search(written.text)  # none for "Z", which says nothing about the region
