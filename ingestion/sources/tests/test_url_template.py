@@ -27,7 +27,9 @@ BERLIN = ZoneInfo("Europe/Berlin")
 BETWEEN = "https://feeds.example/readings?from={since}&to={until}"
 LOOK_BACK = "https://feeds.example/readings?hours={hours}"
 
-instants = st.datetimes(min_value=datetime(2015, 1, 1), max_value=datetime(2040, 1, 1), timezones=st.timezones())  # noqa: DTZ001
+# Without those below posix/ and right/, which are refused: the latter count leap seconds.
+zones = st.timezone_keys(allow_prefix=False).map(ZoneInfo)
+instants = st.datetimes(min_value=datetime(2015, 1, 1), max_value=datetime(2040, 1, 1), timezones=zones)  # noqa: DTZ001
 spans = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=40))
 long_spans = st.timedeltas(min_value=HOUR, max_value=timedelta(days=60))
 
