@@ -176,7 +176,7 @@ class ChosenLimits(LimitValues):
         super().clean()
         if self.is_around_set_temperature and any(getattr(self, name) is not None for name in TEMPERATURE_FIELDS):
             raise ValidationError(
-                {"is_around_set_temperature": "Enter either limits in °C or limits relative to the set temperature."}
+                {"is_around_set_temperature": "Leave the four limits empty where they follow from the set temperature."}
             )
         warning, critical = self.warning_deviation_k, self.critical_deviation_k
         if not self.is_around_set_temperature and (warning is not None or critical is not None):

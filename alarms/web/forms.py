@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -12,19 +11,10 @@ from django import forms
 from django.http import QueryDict
 from typing_extensions import override
 
-from alarms.excursions.what_if import DELAYS
 from alarms.lifecycle.actions import LONGEST_TEXT
-from alarms.limits.choice_forms import ProfileLimitsForm, UnitLimitsChoiceForm
-from alarms.limits.profiles import VALUE_NAMES
-from alarms.limits.versions import backdating_error
-from alarms.models import AlarmSignature, CustomerLimits, LimitProfile, MaintenanceWindow, UnitLimits
-from alarms.models.limits import MAX_DELAY_SECONDS
-from alarms.thresholds import Limits
+from alarms.models import AlarmSignature, MaintenanceWindow
 from core.scope import Scope
-from core.web.durations import DurationField, duration_formfield
-from core.web.versioned_forms import VersionedForm
-from customers.models import Customer, Facility, Sensor, StorageUnit
-from customers.web.settings_forms import reason_field
+from customers.models import Customer, Facility, StorageUnit
 from customers.web.unit_choices import UnitChoiceField, selectable_units
 
 SIGNATURE_FIELDS = ("meaning", "password", "credential", "confirmation")
@@ -125,16 +115,6 @@ class CloseForm(SignedForm):
     corrective_action = _text("Corrective action")
 
 
-class LimitProfileForm(ProfileLimitsForm):
-    """Edit a limit profile."""
-
-    class Meta:
-        model = LimitProfile
-        formfield_callback = duration_formfield
-        fields = ["name", "description", *VALUE_NAMES]
-        widgets = {"description": forms.Textarea(attrs={"rows": 2, "class": "form-control"})}
-
-
 class LocalTimeField(forms.DateTimeField):
     """A local time, which the form converts to an instant. One with an offset is refused: the offset would be lost."""
 
@@ -149,95 +129,6 @@ class LocalTimeField(forms.DateTimeField):
         if has_offset:
             raise forms.ValidationError("Enter the local time without an offset.", code="invalid")
         return super().to_python(value)
-
-
-class CustomerLimitsForm(VersionedForm[CustomerLimits]):
-    """Choose the profile of a customer's units without limits of their own."""
-
-    reason = reason_field()
-
-    class Meta:
-        model = CustomerLimits
-        fields = ["profile"]
-
-
-class UnitLimitsForm(UnitLimitsChoiceForm):
-    """Choose a profile or custom limits for a unit, and the sensor rule."""
-
-    class Meta:
-        model = UnitLimits
-        formfield_callback = duration_formfield
-        fields = ["profile", "sensor_policy", "named_sensor", *VALUE_NAMES]
-        labels = {"sensor_policy": "Sensor rule", "named_sensor": "Reference sensor"}
-        help_texts = {"named_sensor": "Only for the rule “one reference sensor”."}
-
-    applies_from = LocalTimeField(
-        label="Backdate to",
-        required=False,
-        help_text=(
-            "Local time. One that occurs twice, when summer time ends, means the first; one that is skipped, "
-            "when it begins, is an hour later. Leave empty if the limits apply from now on."
-        ),
-    )
-    reason = reason_field("Recorded in the history. Required to backdate limits.")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.storage_unit.has_provisional_limits:
-            # The first choice applies from the first reading.
-            del self.fields["applies_from"]
-        cast("forms.ModelChoiceField[LimitProfile]", self.fields["profile"]).empty_label = "Custom limits"
-        named_sensor = cast("forms.ModelChoiceField[Sensor]", self.fields["named_sensor"])
-        named_sensor.queryset = self.instance.storage_unit.sensors.all()
-
-    @override
-    def clean(self) -> None:
-        super().clean()
-        applies_from, reason = self.cleaned_data.get("applies_from"), self.cleaned_data.get("reason", "")
-        if applies_from is not None:
-            applies_from = applies_from.replace(tzinfo=self.instance.storage_unit.facility.zone)
-        self.instance.applies_from, self.instance.reason = applies_from, reason
-        if "applies_from" not in self.errors and (error := backdating_error(applies_from, reason)):
-            self.add_error(error.field, error.text)
-
-    @property
-    def digest(self) -> str:
-        """What identifies the entered limits, so that exactly those that were previewed are saved."""
-        entered = {name: str(value) for name, value in sorted(self.cleaned_data.items())}
-        return sha256(repr(entered).encode()).hexdigest()
-
-
-def _delay(label: str) -> DurationField:
-    return DurationField(label=label, max_value=MAX_DELAY_SECONDS, required=False)
-
-
-class LimitReplayForm(forms.Form):
-    """Limits to try, initially those in force. An empty temperature is no limit."""
-
-    low_critical_c = forms.FloatField(label="Low critical, °C", required=False)
-    low_warning_c = forms.FloatField(label="Low warning, °C", required=False)
-    high_warning_c = forms.FloatField(label="High warning, °C", required=False)
-    high_critical_c = forms.FloatField(label="High critical, °C", required=False)
-    delay = _delay("Warning delay")
-    critical_delay = _delay("Critical delay")
-
-    @classmethod
-    def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
-        """Build the form, bound to `data` if there is any, with `limits` as initial values."""
-        initial = {name: getattr(limits, name) for name in cls.base_fields if name not in DELAYS}
-        initial |= {name: getattr(limits, names[0]) for name, names in DELAYS.items()}
-        return cls(data or None, initial=initial)
-
-    @property
-    def changes(self) -> dict[str, float | None]:
-        """The changed fields of Limits; an untouched or empty delay keeps the delays of both sides."""
-        changes: dict[str, float | None] = {
-            name: value for name, value in self.cleaned_data.items() if name not in DELAYS
-        }
-        for name, names in DELAYS.items():
-            if name in self.changed_data and self.cleaned_data[name] is not None:
-                changes |= dict.fromkeys(names, self.cleaned_data[name])
-        return changes
 
 
 class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):

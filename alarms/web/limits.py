@@ -20,7 +20,14 @@ from alarms.models.limit_locks import lock_limits_of_customer
 from alarms.presenters import limit_details
 from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
-from alarms.web.forms import CustomerLimitsForm, LimitProfileForm, LimitReplayForm, MaintenanceForm, UnitLimitsForm
+from alarms.web.forms import MaintenanceForm
+from alarms.web.limit_forms import (
+    CustomerLimitsForm,
+    LimitProfileForm,
+    LimitReplayForm,
+    UnitLimitsForm,
+    grouped_fields,
+)
 from core.web.pages import list_page
 from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions
@@ -65,6 +72,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
     context = settings_context(principal, customer, "units", actions.CHANGE_LIMITS) | {
         "unit": unit,
         "form": form,
+        "groups": grouped_fields(form),
         "list": versions,
         "versions": [(version, limit_details(version, unit.temperature_unit)) for version in versions.rows],
         "sensors": unit.sensors.order_by("sensor_code"),
@@ -147,7 +155,8 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
         form.save()
         messages.success(request, f"{profile} saved. Its limits are in effect for all units that use it.")
         return redirect("settings-limit-profiles")
-    context = {"form": form, "profile": profile, "unit_count": profile.units.count() if profile.pk else 0}
+    unit_count = profile.units.count() if profile.pk else 0
+    context = {"form": form, "groups": grouped_fields(form), "profile": profile, "unit_count": unit_count}
     return render(request, "settings/limit_profile.html", context)
 
 
@@ -199,15 +208,16 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     # A unit without readings may have no version yet.
     update_versions([unit.pk])
     in_force = latest_versions([unit.pk])[unit.pk].limits
-    form = LimitReplayForm.for_limits(in_force, request.GET)
+    form = LimitReplayForm.for_limits(in_force, request.GET, unit.temperature_unit)
     context = settings_context(principal, customer, "units", actions.CHANGE_LIMITS) | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
             replay = replay_limits(unit, form.changes, timezone.now())
             parts = _parts(replay, unit, "Additional alarms", "Prevented alarms", "Unchanged alarms")
             context |= {"replay": replay, "parts": parts}
-        except LimitOrderError as error:
-            form.add_error(None, str(error))
+        except LimitOrderError:
+            # Its message lists them in °C.
+            form.add_error(None, "Limits must increase from low critical to high critical.")
     return render(request, "settings/limit_replay.html", context)
 
 

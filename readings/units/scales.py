@@ -109,5 +109,10 @@ def difference_from_kelvin(difference_k: Temperatures, scale: Scale | str) -> Te
     return _rounded(difference_k * 9.0 / 5.0) if Scale(scale) is Scale.FAHRENHEIT else difference_k
 
 
+def difference_to_kelvin(difference: float, scale: Scale | str) -> float:
+    """Convert a temperature difference in steps of `scale` to kelvin: 9 °F are 5 K."""
+    return difference * 5.0 / 9.0 if Scale(scale) is Scale.FAHRENHEIT else difference
+
+
 def _rounded(value: Temperatures) -> Temperatures:
     return round(value, EXACT_DECIMALS) if isinstance(value, float | int) else value.round(EXACT_DECIMALS)

@@ -135,7 +135,7 @@ class TestLimitsOfAUnit:
         ("fields", "message"),
         [
             ({"warning_deviation_k": 2, "critical_deviation_k": 5}, "relative to the set temperature"),
-            ({"is_around_set_temperature": "on", "high_warning_c": 8}, "Enter either limits in °C"),
+            ({"is_around_set_temperature": "on", "high_warning_c": 8}, "Leave the four limits empty"),
             ({"allowed_window_seconds": "1 h"}, "only applies together with “Allowed time outside”"),
             ({"mkt_window_seconds": "1 h"}, "only applies together with “MKT limit, °C”"),
         ],
