@@ -26,6 +26,11 @@ class FacilityName:
     def __str__(self) -> str:
         return self.name or self.facility_code
 
+    @property
+    def customer_label(self) -> str:
+        """The customer as filters name it."""
+        return f"{self.customer_code} · {self.customer_name}"
+
 
 def visible_facilities(scope: Scope) -> list[FacilityName]:
     """Return all facilities within `scope` by customer and code. One query."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -124,6 +125,22 @@ class TestOverview:
         assert names_on(member.get("/", {"state": "in-limits"})) == ["Freezer"]
         assert names_on(member.get("/", {"state": "no-data"})) == ["Cold room"]
         assert "No units match these filters" in member.get("/", {"text": "nothing"}).content.decode()
+
+    @pytest.mark.parametrize("name", ["overview", "alarms"])
+    def test_facilities_of_several_customers_are_grouped(self, staff: Client, name: str) -> None:
+        """Facilities of two customers may have the same name."""
+        for code in ("A", "B"):
+            customer = CustomerFactory(customer_code=code)
+            for plant in ("Plant 1", "Plant 2"):
+                FacilityFactory(customer=customer, facility_code=plant, name=plant)
+
+        page = staff.get(reverse(name)).content.decode()
+        groups = re.findall(r'<optgroup label="([^"]+)">(.*?)</optgroup>', page, re.DOTALL)
+        assert [(label, re.findall(r">(Plant \d)<", options)) for label, options in groups] == [
+            ("A · Cold Stores A Ltd", ["Plant 1", "Plant 2"]),
+            ("B · Cold Stores B Ltd", ["Plant 1", "Plant 2"]),
+        ]
+        assert "<optgroup" not in staff.get(reverse(name), {"customer": "A"}).content.decode()
 
     def test_a_hidden_facility_does_not_filter(self, member: Client, unit: StorageUnit) -> None:
         assert names_on(member.get("/", {"facility": str(FacilityFactory().public_id)})) == ["Cold room"]
