@@ -1,7 +1,8 @@
-"""Building blocks of pages: parts refreshed by htmx, links that keep the query, and long lists in pages."""
+"""Building blocks of pages: parts refreshed by htmx, links that keep the query, long lists, and the order of names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -16,6 +17,14 @@ from django_htmx.middleware import HtmxDetails
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
+
+_NUMBER = re.compile(r"\d+", re.ASCII)
+_LONGEST_NUMBER = 12
+
+
+def name_key(name: str) -> str:
+    """Return the key that sorts names as people read them: “Freezer 2”, “freezer 10”, “Fridge 1”."""
+    return _NUMBER.sub(lambda number: number[0].zfill(_LONGEST_NUMBER), name.casefold())
 
 
 class BoundedPaginator(Paginator[T]):

@@ -11,6 +11,7 @@ from django.forms.models import ModelChoiceIterator
 from typing_extensions import override
 
 from core.scope import Scope
+from core.web.pages import name_key
 from customers.models import Customer, StorageUnit
 
 
@@ -23,7 +24,7 @@ class _GroupedByFacility(ModelChoiceIterator[StorageUnit]):
         if field.empty_label is not None:
             yield "", field.empty_label
         for facility, units in groupby(self.queryset, key=lambda unit: unit.facility):
-            yield str(facility), [self.choice(unit) for unit in units]
+            yield str(facility), [self.choice(unit) for unit in sorted(units, key=lambda unit: name_key(str(unit)))]
 
 
 class UnitChoiceField(forms.ModelChoiceField[StorageUnit]):

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.http import Http404, QueryDict
 
 from core.scope import Scope
+from core.web.pages import name_key
 from customers.access.lookup import public_id_in
 from customers.models import Customer, Facility, StorageUnit
 from readings.statistics.totals import LEAST_SECONDS, Bucket
@@ -77,7 +78,7 @@ def parse_filters(query: QueryDict, scope: Scope, now: datetime) -> AnalyticsFil
     facility = facility if facility in dict(facilities) else None
     if facility is not None:
         unit_refs = {pk: unit_ref for pk, unit_ref in unit_refs.items() if unit_ref.facility_public_id == facility}
-    units = sorted(((each.public_id, each.name) for each in unit_refs.values()), key=lambda each: each[1])
+    units = sorted(((each.public_id, each.name) for each in unit_refs.values()), key=lambda each: name_key(each[1]))
     unit = unit if unit in dict(units) else None
     if unit is not None:
         unit_refs = {pk: unit_ref for pk, unit_ref in unit_refs.items() if unit_ref.public_id == unit}

@@ -12,6 +12,7 @@ from operator import or_
 from django.db.models import Exists, OuterRef, Q
 
 from core.scope import Scope, ScopedQuerySet
+from core.web.pages import name_key
 from customers.models import Facility, StorageUnit
 from readings.statistics.statistics import Statistics, statistics_by_unit
 from readings.storage.local_days import day_of, start_of_day
@@ -94,7 +95,7 @@ def facility_today(scope: Scope, facility: Facility, now: datetime) -> FacilityT
     midnight = start_of_day(day_of(now, facility.zone), facility.zone)
     today = statistics_by_unit([unit.pk for unit in units], midnight, now, now=now)
     rows = [UnitToday(unit, condition_of(unit, now), today[unit.pk]) for unit in units]
-    rows.sort(key=lambda each: (each.condition.state.rank, str(each.unit)))
+    rows.sort(key=lambda each: (each.condition.state.rank, name_key(str(each.unit))))
     return FacilityToday(rows, _sorted(Counter(each.condition.state for each in rows)))
 
 

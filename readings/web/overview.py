@@ -18,6 +18,7 @@ from django.db.models.functions import Cast, Coalesce, Now
 
 from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope, ScopedQuerySet
+from core.web.pages import name_key
 from customers.models import STALENESS_INTERVALS, StorageUnit
 from customers.web.facility_options import (
     FacilityName,
@@ -38,6 +39,7 @@ _READING_COLUMNS = (
     "latest_reading__scale",
     "latest_reading__sensor__retired_at",
 )
+_OUTSIDE = (UnitState.CRITICAL, UnitState.WARNING)
 _STALENESS_LIMIT = Coalesce("gap_limit_seconds", F("interval_seconds") * STALENESS_INTERVALS)
 
 
@@ -56,10 +58,14 @@ class OverviewUnit:
 
     @property
     def severity_key(self) -> tuple[int, float, str, str, str, int]:
-        """The sort key: the worst state and the largest deviation first."""
-        deviation = -abs(self.condition.deviation_k or 0.0)
-        names = (self.customer_code, self.facility_name, self.name)
-        return (self.condition.state.rank, deviation, *names, self.unit_id)
+        """The sort key: the worst state first and, outside the limits, the largest deviation.
+
+        The other units keep their places: their temperatures change with every reading.
+        """
+        state = self.condition.state
+        deviation = -abs(self.condition.deviation_k or 0.0) if state in _OUTSIDE else 0.0
+        names = (self.customer_code, name_key(self.facility_name), name_key(self.name))
+        return (state.rank, deviation, *names, self.unit_id)
 
     def matches(self, text: str) -> bool:
         """Return whether a name or code contains the casefolded text."""

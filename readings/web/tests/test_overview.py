@@ -231,3 +231,14 @@ def test_units_are_sorted_worst_first_and_counted_by_state(django_assert_num_que
         (UnitState.NO_LIMITS, 0),
         (UnitState.IN_LIMITS, 1),
     ]
+
+
+def test_units_within_limits_keep_their_places() -> None:
+    """Their temperatures change with every reading: by deviation, tiles would change places all the time."""
+    now, facility = timezone.now(), FacilityFactory()
+    for name, temperature_c in [("Freezer 10", 5.9), ("freezer 2", 5.1), ("Cold room", 4.9), ("Freezer 1", 5.5)]:
+        store_reading(StorageUnitFactory(facility=facility, name=name), temperature_c, now)
+
+    in_limits = [unit.name for unit in overview(Scope.everything(), now).units]
+
+    assert in_limits == ["Cold room", "Freezer 1", "freezer 2", "Freezer 10"]
