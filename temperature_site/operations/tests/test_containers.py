@@ -88,6 +88,17 @@ def test_archived_readings_outlive_the_pods_and_are_shared_by_them() -> None:
     assert with_archive == set(PROCESSES) - {"beat"}
 
 
+def test_temporary_files_are_not_kept_in_memory() -> None:
+    """Large files are decompressed into them, which would use up the memory of the container."""
+    assert not [name for name, service in COMPOSE["services"].items() if "tmpfs" in service]
+    for name in PROCESSES:
+        assert "/tmp" in COMPOSE["services"][name]["volumes"]  # noqa: S108  where the volume is mounted
+    for document in MANIFESTS:
+        if document["kind"] in ("Deployment", "Job"):
+            volumes = {each["name"]: each for each in document["spec"]["template"]["spec"]["volumes"]}
+            assert volumes["tmp"]["emptyDir"] == {}
+
+
 def test_images_have_the_version_of_the_project() -> None:
     customization = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
     assert COMPOSE["services"]["web"]["image"] == f"temperature-monitoring:{settings.VERSION}"
