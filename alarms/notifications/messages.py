@@ -13,7 +13,8 @@ from django.urls import NoReverseMatch, reverse
 
 from alarms.models import Alarm, Channel, Message
 from customers.models import StorageUnit
-from readings.units.formatting import drift_text, temperature_text
+from readings.units.condition import LimitsInForce
+from readings.units.formatting import drift_text, limits_text, temperature_text
 
 SUBJECT_MAX_LENGTH = 300
 LINES_IN_A_DIGEST = 100
@@ -146,6 +147,8 @@ def _details(alarm: Alarm) -> list[str]:
     if unit is not None and alarm.temperature_c is not None:
         when = f" at {_local(alarm.recorded_at, zone)}" if alarm.recorded_at else ""
         lines.append(f"Peak: {temperature_text(alarm.temperature_c, unit.temperature_unit)}{when}")
+    if unit is not None and alarm.kind == Alarm.Kind.TEMPERATURE:
+        lines.append(f"Limits: {limits_text(LimitsInForce.of(unit), unit.temperature_unit)}")
     if alarm.ended_at is not None:
         lines.append(f"Ended: {_local(alarm.ended_at, zone)}")
     if alarm.acknowledged_by:
@@ -189,7 +192,10 @@ def _iso(instant: datetime | None) -> str | None:
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:
-    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M} {zone.key}"
+    """Format an instant with the abbreviation of its offset: 02:30 occurs twice on the day when summer time ends."""
+    local = instant.astimezone(zone)
+    name = "" if local.tzname() == zone.key else f", {zone.key}"
+    return f"{local:%Y-%m-%d %H:%M %Z}{name}"
 
 
 def _one_line(text: str) -> str:
