@@ -30,6 +30,11 @@ def _sentence_case(choices: Iterable[tuple[str, str | Promise]]) -> list[tuple[s
     return [(value, str(label).capitalize()) for value, label in choices]
 
 
+def _scrolling_checkboxes() -> forms.CheckboxSelectMultiple:
+    """Return the widget of long lists. In a list that selects by clicks, one without Ctrl deselects all others."""
+    return forms.CheckboxSelectMultiple(attrs={"class": "long-list"})
+
+
 class ChannelForm(VersionedForm[Channel]):
     """Edit a channel. An empty secret keeps the stored one; a new webhook gets a generated one."""
 
@@ -50,6 +55,9 @@ class ChannelForm(VersionedForm[Channel]):
         self.instance.customer = customer
         if self.instance.pk:
             del self.fields["kind"]
+        else:
+            kind = cast("forms.ChoiceField", self.fields["kind"])
+            kind.choices = [("", "Choose a kind"), *Channel.Kind.choices]
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -99,7 +107,7 @@ class RuleForm(VersionedForm[Rule]):
         widget=forms.CheckboxSelectMultiple,
         help_text="Leave empty for all.",
     )
-    units = UnitsChoiceField(StorageUnit.objects.none(), required=False)
+    units = UnitsChoiceField(StorageUnit.objects.none(), required=False, widget=_scrolling_checkboxes())
     weekdays = forms.TypedMultipleChoiceField(
         choices=WEEKDAYS,
         coerce=int,
@@ -118,6 +126,7 @@ class RuleForm(VersionedForm[Rule]):
         widgets = {
             "from_time": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "until_time": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "facilities": _scrolling_checkboxes(),
             "channels": forms.CheckboxSelectMultiple,
             "escalation_channels": forms.CheckboxSelectMultiple,
         }
@@ -164,7 +173,7 @@ class DrillScheduleForm(forms.Form):
     """Set the interval of alarm drills."""
 
     every_days = forms.IntegerField(
-        label="Repeat every … days",
+        label="Days between drills",
         required=False,
         min_value=1,
         max_value=366,

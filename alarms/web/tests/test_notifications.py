@@ -14,7 +14,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from alarms.models import Channel, Drill, DrillSchedule, Message, Rule
 from alarms.notifications.channels.webhook import signing_key
-from alarms.web import notification_forms
 from customers.models import Customer, Membership
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory
 from tests.factories import (
@@ -371,27 +370,3 @@ def test_a_channel_of_which_some_addresses_are_refused_is_partly_working(client:
     text = client.get(reverse("settings-notifications", args=[customer.public_id])).content.decode()
     assert "Partly working" in text
     assert refusal in text
-
-
-def test_durations_of_rules_are_shown_in_their_largest_units(manager: Client, customer: Customer) -> None:
-    channel = ChannelFactory(customer=customer)
-    rule = RuleFactory(customer=customer, repeat_minutes=1_440, escalate_minutes=90)
-    rule.escalation_channels.add(channel)
-
-    text = manager.get(url_of("settings-notifications", customer)).content.decode()
-
-    assert "Repeats every 1 day<" in text
-    assert "Escalates after 1 h 30 min to" in text
-
-
-def test_a_rule_keeps_its_units_when_there_are_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notification_forms, "MAX_UNITS_LISTED", 1)
-    channel = ChannelFactory()
-    unit, _ = StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=channel.customer))
-    rule = RuleFactory(customer=channel.customer, channels=[channel], units=[unit])
-    form = notification_forms.RuleForm(
-        {"name": "at night", "is_enabled": "on", "channels": [channel.pk]}, instance=rule, customer=channel.customer
-    )
-    assert form.is_valid(), form.errors
-    form.save()
-    assert (rule.name, list(rule.units.all())) == ("at night", [unit])
