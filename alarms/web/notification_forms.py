@@ -173,7 +173,7 @@ class DrillScheduleForm(forms.Form):
     """Set the interval of alarm drills."""
 
     every_days = forms.IntegerField(
-        label="Days between drills",
+        label="Days between scheduled drills",
         required=False,
         min_value=1,
         max_value=366,
