@@ -1,1 +1,1 @@
-"""REST API for pushing readings, and of the ingestion log."""
+"""REST API of sources, of customers, for pushing readings, and of the ingestion log."""

@@ -1,4 +1,4 @@
-"""REST API views of sources, with the permissions of their pages, and of customers, whose profiles configure sources.
+"""REST API views of sources, with the permissions of their pages.
 
 Whoever may read a customer sees its sources; operators poll them now, and managers create, change, test, pause and
 resume them. Which addresses a source may request is up to `core.http.guarded_http`.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -20,7 +18,6 @@ from rest_framework import serializers, status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from typing_extensions import override
 
@@ -35,14 +32,11 @@ from customers.access.lookup import OwnCustomerParams, get_addressed, own_custom
 from customers.access.permissions import Needs
 from customers.access.principal import principal_of
 from customers.access.submissions import once
-from customers.models import Customer
 from ingestion.api.source_serializers import SourceSerializer, TrialSerializer
-from ingestion.customer_source import configure_source
 from ingestion.models import Source
 from ingestion.polling import claims
 from ingestion.polling.trial import try_source
 from ingestion.selectors import with_state
-from readings.api import profiles
 
 if TYPE_CHECKING:
     from ingestion.selectors import StatefulSource
@@ -186,39 +180,3 @@ class ResumeSource(PauseSource):
     def post(self, request: Request, public_id: UUID) -> Response:
         """Resume a paused source; it is polled at once. For managers."""
         return super().post(request, public_id)
-
-
-class AdminCustomerList(profiles.AdminCustomerList):
-    """Every customer."""
-
-    @override
-    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        with transaction.atomic():
-            customer = super().save_customer(serializer)
-            configure_source(customer)
-        return customer
-
-
-class AdminCustomer(profiles.AdminCustomer):
-    """A customer."""
-
-    @override
-    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        return _save_changed(serializer)
-
-
-class Profile(profiles.Profile):
-    """Profile of the caller's own customer."""
-
-    @override
-    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        return _save_changed(serializer)
-
-
-def _save_changed(serializer: BaseSerializer[Customer]) -> Customer:
-    """Save a changed profile, and configure the source by it."""
-    with transaction.atomic():
-        former = copy(serializer.instance)
-        customer = serializer.save()
-        configure_source(customer, former)
-    return customer

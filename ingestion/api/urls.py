@@ -5,13 +5,13 @@
 
 from django.urls import path
 
-from ingestion.api import ingest, sources, views
+from ingestion.api import customers, ingest, sources, views
 
 urlpatterns = [
     path("admin/ingestion/logs", views.IngestionLogs.as_view(), name="api-ingestion-logs"),
-    path("admin/customers", sources.AdminCustomerList.as_view(), name="api-admin-customers"),
-    path("admin/customers/<uuid:public_id>", sources.AdminCustomer.as_view(), name="api-admin-customer"),
-    path("customers/profile", sources.Profile.as_view(), name="api-profile"),
+    path("admin/customers", customers.AdminCustomerList.as_view(), name="api-admin-customers"),
+    path("admin/customers/<uuid:public_id>", customers.AdminCustomer.as_view(), name="api-admin-customer"),
+    path("customers/profile", customers.Profile.as_view(), name="api-profile"),
     path("ingest/<uuid:public_id>", ingest.IngestView.as_view(), name="api-ingest"),
     path("sources", sources.SourceList.as_view(), name="api-sources"),
     path("sources/<uuid:public_id>", sources.SourceDetail.as_view(), name="api-source"),

@@ -1,1 +1,1 @@
-"""REST API of readings, statistics, storage units and customer profiles."""
+"""REST API of readings, statistics and storage units."""

@@ -1,7 +1,8 @@
-"""REST API views of customers: the caller's own profile, and every customer for the operator."""
+"""REST API views of customers, whose profiles configure a source: the caller's own, and every one for the operator."""
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +22,11 @@ from core.api.serializer_rows import Representation, SerializerRows
 from core.api.versions import VersionedView
 from core.scope import Scope
 from customers.access import actions
-from customers.access.lookup import (
-    OwnCustomerParams,
-    get_addressed,
-    own_customer,
-    reachable_scope,
-)
+from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer, reachable_scope
 from customers.access.principal import principal_of
 from customers.access.submissions import once
 from customers.models import Customer, Facility, StorageUnit
+from ingestion.customer_source import configure_source
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
 from readings.models import DailyRollup, LatestReading
 
@@ -83,13 +80,9 @@ class Profile(VersionedView[Customer]):
         """Update the profile. All fields are optional; `api_url` and the frequency configure the customer's source."""
         customer = own_customer(request)
         with self.changing(request, customer) as serializer:
-            self.save_customer(serializer)
+            _save(serializer)
         customer.refresh_from_db()
         return self.versioned(customer, _represent(customer, reachable_scope(request)))
-
-    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        """Save a validated profile; `ingestion` also configures its source."""
-        return serializer.save()
 
 
 class AdminCustomerList(RowListView):
@@ -115,12 +108,8 @@ class AdminCustomerList(RowListView):
         serializer = self.get_serializer(data=request.data)
         with once(request):
             serializer.is_valid(raise_exception=True)
-            customer = self.save_customer(serializer)
+            customer = _save(serializer)
         return Response(_represent(customer, Scope.everything()), status.HTTP_201_CREATED)
-
-    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        """Save a validated customer; `ingestion` also configures its source."""
-        return serializer.save()
 
 
 class AdminCustomer(VersionedView[Customer]):
@@ -139,13 +128,17 @@ class AdminCustomer(VersionedView[Customer]):
         """Update a customer. All fields are optional; `api_url` and the frequency configure its source."""
         customer = get_addressed(Customer, request, public_id)
         with self.changing(request, customer) as serializer:
-            self.save_customer(serializer)
+            _save(serializer)
         customer.refresh_from_db()
         return self.versioned(customer, _represent(customer, reachable_scope(request)))
 
-    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
-        """Save a validated customer; `ingestion` also configures its source."""
-        return serializer.save()
+
+def _save(serializer: BaseSerializer[Customer]) -> Customer:
+    """Save a valid profile, and configure the customer's source by it, in the caller's transaction."""
+    former = copy(serializer.instance)
+    customer = serializer.save()
+    configure_source(customer, former)
+    return customer
 
 
 def _represent(customer: Customer, scope: Scope) -> Representation:
