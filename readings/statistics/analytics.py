@@ -6,10 +6,10 @@ summed together, and the mean of their deviations is their mean minus the set te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from core.db.prepared import Parameters, Row
@@ -174,13 +174,21 @@ SELECT count(DISTINCT hour) FROM (
     )
 ) AS part
 """
-# Only if the roll-ups, which count three statuses, do not account for all readings.
-OTHER_STATUSES = """
-SELECT name, count(*) FROM reading JOIN equipment_status ON equipment_status.id = equipment_status_id
-WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(start)s AND recorded_at < %(end)s
-    AND equipment_status_id <> ALL(%(usual)s)
-GROUP BY name ORDER BY name
+# Roll-ups count three statuses: others are looked up in the readings of the hours that have any.
+HOURS_WITH_OTHER_STATUSES = """
+SELECT DISTINCT storage_unit_id, hour FROM hourly_rollup
+WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour > %(start)s::timestamptz - interval '1 hour' AND hour < %(end)s
+    AND reading_count > normal_count + warning_count + error_count
 """
+OTHER_STATUSES = f"""
+SELECT name, sum(count)::bigint FROM ({HOURS_WITH_OTHER_STATUSES}) AS other CROSS JOIN LATERAL (
+    SELECT equipment_status_id, count(*) FROM reading
+    WHERE storage_unit_id = other.storage_unit_id AND recorded_at >= hour AND recorded_at < hour + interval '1 hour'
+        AND recorded_at >= %(start)s AND recorded_at < %(end)s AND equipment_status_id <> ALL(%(counted)s)
+    GROUP BY equipment_status_id OFFSET 0
+) AS counted JOIN equipment_status ON equipment_status.id = equipment_status_id
+GROUP BY name ORDER BY name
+"""  # noqa: S608  constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,39 +261,44 @@ def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> tuple[int, int]:
     parts = [part for rest in rests for part in split_at_hours(rest)]
     is_one_hour = sum((part.end - part.start for part in parts), timedelta()) <= HOUR
     part_hours = [parts[0].start if is_one_hour else part.start for part in parts]
-    hours = {
+    parameters = _parameters(unit_refs, time_range) | {
         "first_hour": whole.start,
         "end_hour": whole.end,
         "part_hours": part_hours,
         "part_starts": [part.start for part in parts],
         "part_ends": [part.end for part in parts],
     }
-    in_parts = [(part.start, part.end) for part in parts]
-    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, time_range, in_parts, hours)
+
+    def read() -> int:
+        ((found,),) = _rows(HOURS_WITH_READINGS, parameters)
+        return int(found)
+
+    found = with_archived(unit_refs, [(part.start, part.end) for part in parts], read) if parts else read()
     return found, (whole.end - whole.start) // HOUR + len(set(part_hours))
 
 
 def _statuses(unit_refs: UnitRefs, time_range: TimeRange, totals: Totals) -> list[tuple[str, int]]:
     counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUS_IDS]
     if totals.reading_count > sum(count for _, count in counts):
-        counts += _rows(OTHER_STATUSES, unit_refs, time_range, [(time_range.start, time_range.end)])
+        parameters = _parameters(unit_refs, time_range) | {"counted": list(COUNTED_STATUS_IDS.values())}
+
+        def narrowed() -> list[Span]:
+            return [(hour, hour + HOUR) for _, hour in _rows(HOURS_WITH_OTHER_STATUSES, parameters)]
+
+        whole = [(time_range.start, time_range.end)]
+        counts += with_archived(unit_refs, whole, lambda: _rows(OTHER_STATUSES, parameters), narrowed=narrowed)
     return [(status, count) for status, count in counts if count]
 
 
-def _rows(
-    sql: str, unit_refs: UnitRefs, time_range: TimeRange, spans: Collection[Span], more: Parameters | None = None
-) -> list[tuple[Any, ...]]:
-    """Return the rows of a query that reads the readings of these spans."""
-    parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
-    parameters["usual"] = list(COUNTED_STATUS_IDS.values())
+def _parameters(unit_refs: UnitRefs, time_range: TimeRange) -> Parameters:
+    return {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
 
-    def read() -> list[Row]:
-        with read_connection().cursor() as cursor:
-            cursor.execute(sql, parameters | (more or {}))
-            rows: list[Row] = cursor.fetchall()
-        return rows
 
-    return with_archived(unit_refs, spans, read) if spans else read()
+def _rows(sql: str, parameters: Parameters) -> list[Row]:
+    with read_connection().cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[Row] = cursor.fetchall()
+    return rows
 
 
 def _percentage(part: int, whole: int) -> float:

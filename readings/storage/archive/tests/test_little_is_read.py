@@ -8,6 +8,7 @@ import pytest
 
 from core.scope import Scope
 from customers.models import Sensor
+from readings.equipment_statuses import status_ids
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing
 from readings.series.downsample import Level, downsample
@@ -97,6 +98,23 @@ def test_the_performance_of_whole_hours_takes_nothing(taken: list[int]) -> None:
     assert found.hours_with_readings == found.total_hours == 24
     # St. John's days begin within an hour.
     assert sum(taken) <= 40
+
+
+@pytest.mark.django_db
+def test_the_performance_of_a_month_takes_the_hours_with_other_statuses(
+    sensors: list[Sensor], taken: list[int]
+) -> None:
+    defrost = status_ids(["defrost"])["defrost"]
+    changed = rows_of(sensors[0], 10 * DAY, start=START + 5 * DAY + timedelta(minutes=1), end=START + 30 * DAY)
+    stored(*(row._replace(equipment_status_id=defrost) for row in changed))
+    refresh()
+    archive_month(MONTH)
+    taken.clear()
+
+    found = performance(visible_unit_refs(Scope.everything()), TimeRange(START + DAY, START + 29 * DAY))
+
+    assert [(each.equipment_status, each.count) for each in found.statuses][-1] == ("defrost", len(changed))
+    assert 0 < sum(taken) <= 200
 
 
 def test_spans_that_are_near_are_taken_together() -> None:
