@@ -43,7 +43,7 @@ class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], VersionedAdmin[LimitPro
 
 @admin.register(CustomerLimits)
 class CustomerLimitsAdmin(VersionedAdmin[CustomerLimits]):
-    """Edit the profiles of customers' units without limits of their own."""
+    """Edit the default limits of customers."""
 
     list_display = ["customer", "profile", "updated_at"]
     list_select_related = ["customer", "profile"]

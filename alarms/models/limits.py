@@ -264,7 +264,7 @@ class UnitLimits(ChosenLimits, ScopedModel):
 
 
 class CustomerLimits(models.Model):
-    """The profile that a customer has chosen for its units without limits of their own."""
+    """The default limits of a customer: the profile of its units without limits of their own."""
 
     customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="limits")
     profile = models.ForeignKey(LimitProfile, on_delete=models.PROTECT, related_name="customers")
@@ -272,7 +272,8 @@ class CustomerLimits(models.Model):
 
     class Meta:
         db_table = "customer_limits"
-        verbose_name_plural = "customer limits"
+        verbose_name = "default limits"
+        verbose_name_plural = "default limits"
 
     def __str__(self) -> str:
         return f"{self.profile} for units of {self.customer}"

@@ -92,7 +92,7 @@ class LimitProfileForm(ProfileLimitsForm):
 
 
 class CustomerLimitsForm(VersionedForm[CustomerLimits]):
-    """Choose the profile of a customer's units without limits of their own."""
+    """Choose the default limits of a customer."""
 
     reason = reason_field()
 

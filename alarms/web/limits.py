@@ -110,7 +110,7 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
 @needs(GET=actions.SEE_SETTINGS, POST=actions.CHANGE_DEFAULT_LIMITS)
 @atomic_post
 def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Show the profile of the customer's units without limits of their own, and choose it for managers."""
+    """Show the default limits of the customer, and choose their profile for managers."""
     principal, customer = settings_customer(request, public_id)
     if request.method == "POST":
         lock_limits_of_customer(customer.pk)

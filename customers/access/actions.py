@@ -91,7 +91,7 @@ CHANGE_LIMITS = Action(
     "Change the limits of storage units", MANAGE, MANAGER, "alarms.change_unitlimits", spans_units=True
 )
 CHANGE_DEFAULT_LIMITS = Action(
-    "Choose the customer's limit profile", MANAGE, MANAGER, "alarms.change_customerlimits", True
+    "Choose the customer's default limits", MANAGE, MANAGER, "alarms.change_customerlimits", True
 )
 SCHEDULE_MAINTENANCE = Action("Schedule maintenance", MANAGE, MANAGER, "alarms.add_maintenancewindow", spans_units=True)
 END_MAINTENANCE = Action(
