@@ -22,6 +22,7 @@ from readings.units.scales import Scale
 _FIELDS = {
     Reason.FUTURE_TIME: "recorded_at",
     Reason.TOO_OLD: "recorded_at",
+    Reason.CLOCK_RESET: "recorded_at",
     Reason.UNREADABLE_TIME: "recorded_at",
     Reason.NOT_TEXT: "sensor_id",
     Reason.CODE_TOO_LONG: "sensor_id",

@@ -120,7 +120,7 @@ def test_omitted_fields_have_defaults(client: APIClient, unit: StorageUnit) -> N
         ("temperature_unit", 1), ("recorded_at", "yesterday"), ("recorded_at", "2096-01-01T00:00:00Z"),
         ("recorded_at", "1999-12-31T00:00:00Z"), ("recorded_at", "0001-01-01T00:00:00+14:00"),
         ("recorded_at", "9999-12-31T23:59:59-14:00"), ("recorded_at", None), ("recorded_at", 1795392000),
-        ("recorded_at", "2026-11-20"), ("recorded_at", "2026-W47-5"),
+        ("recorded_at", "2026-11-20"), ("recorded_at", "2026-W47-5"), ("recorded_at", "2000-01-01T00:00:00Z"),
         ("sensor_id", "a\x00b"), ("sensor_id", "x" * 101), ("sensor_id", "a\nb"), ("sensor_id", ["a"]),
         ("quality_score", 1.1), ("quality_score", -1), ("quality_score", "NaN"), ("quality_score", None),
         ("equipment_status", "x" * 33), ("equipment_status", "\x07"), ("storage_unit_id", "no-uuid"),
