@@ -19,7 +19,6 @@ from readings.api.serializers import GroupSerializer, PerformanceSerializer, Sta
 from readings.api.statistics import (
     ALL_CUSTOMERS,
     data_range,
-    default_start,
     represent_groups,
     selected_units,
     statistics_by_customer,
@@ -59,11 +58,13 @@ class TrendsView(APIView):
         """Return metrics by hour, day, week or month; by default of the last 1, 7, 30 or 365 days."""
         params = TrendParams.parse(request)
         units = _pop_units(principal_of(request), params)
-        interval, end = params["interval"], params.get("end")
-        start = params.get("start") or default_start(end, TREND_DAYS[interval] * DAY)
+        interval = params["interval"]
+        time_range = data_range(
+            units, params.get("start"), params.get("end"), default_length=TREND_DAYS[interval] * DAY
+        )
         grouping = Grouping(frozenset({interval}), tuple(Aggregation))
         try:
-            groups = aggregate(units, data_range(units, start, end), grouping)
+            groups = aggregate(units, time_range, grouping)
         except TooManyGroups as error:
             raise UnprocessableBody(f"{error} Request a shorter period or a longer interval.") from error
         return Response(represent_groups(groups, grouping, params["scale"]))
@@ -80,8 +81,7 @@ class PerformanceView(APIView):
         """Return uptime, data quality and deviation from the set temperature; by default of the last 30 days."""
         params = UnitStatisticsParams.parse(request)
         units = _pop_units(principal_of(request), params)
-        end = params.get("end")
-        time_range = data_range(units, params.get("start") or default_start(end, PERFORMANCE_RANGE), end)
+        time_range = data_range(units, params.get("start"), params.get("end"), default_length=PERFORMANCE_RANGE)
         serializer = PerformanceSerializer(performance(units, time_range), context={"scale": params["scale"]})
         return Response(serializer.data)
 

@@ -20,7 +20,6 @@ from customers.access.principal import principal_of
 from customers.models import StorageUnit
 from readings.api.query_params import SeriesParams
 from readings.api.series_serializers import SeriesSerializer
-from readings.api.statistics import default_start
 from readings.lists.filters import ReadingFilter
 from readings.series.buckets import Buckets, buckets_of
 from readings.series.downsample import downsample
@@ -44,9 +43,9 @@ class SeriesView(APIView):
             unit = UNIT.visible_to(principal_of(request).scope, unit_id)
         except StorageUnit.DoesNotExist as error:
             raise NotFound from error
-        latest = timezone.now() + DAY
-        end = min(params.get("end") or timezone.now(), latest)
-        time_range = ReadingFilter(params.get("start") or default_start(end, DEFAULT_RANGE), end).time_range()
+        now = timezone.now()
+        end = min(params.get("end") or now, now + DAY)
+        time_range = ReadingFilter(params.get("start") or min(end, now) - DEFAULT_RANGE, end).time_range()
         series = series_of(unit, time_range, params["points"])
         return Response(SeriesSerializer(series, context={"scale": params["scale"]}).data)
 

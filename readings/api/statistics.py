@@ -52,22 +52,22 @@ SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERA
 """
 
 
-def data_range(units: UnitRefs, start: datetime | None, end: datetime | None) -> TimeRange:
+def data_range(
+    units: UnitRefs, start: datetime | None, end: datetime | None, *, default_length: timedelta | None = None
+) -> TimeRange:
     """Return the period between two instants, both inclusive, limited to the time that can have readings.
 
-    Without a start it begins with the hour of the first reading. It ends no later than now or the latest reading.
+    Without a start it has the default length up to `end` or now, or begins with the hour of the first reading. It ends
+    no later than now or the latest reading.
     """
+    now = timezone.now()
     newest = [unit.newest_at for unit in units.values() if unit.newest_at]
-    latest = max([timezone.now(), *(instant + MICROSECOND for instant in newest)])
-    start = max(start or _first_hour(units) or latest, EARLIEST)
+    latest = max([now, *(instant + MICROSECOND for instant in newest)])
+    if start is None:
+        start = min(end or now, now) - default_length if default_length else _first_hour(units) or latest
+    start = max(start, EARLIEST)
     end = min(end + MICROSECOND, latest) if end else latest
     return TimeRange(start, max(start, end))
-
-
-def default_start(end: datetime | None, length: timedelta) -> datetime:
-    """Return the start of a period of this length that ends at `end`, or now if that is earlier or not given."""
-    now = timezone.now()
-    return min(end or now, now) - length
 
 
 def statistics_of(
@@ -105,7 +105,8 @@ def statistics_by_customer(
 
 
 def _represent(statistics: Statistics, scale: Scale, start: datetime | None, end: datetime | None) -> Representation:
-    statistics = replace(statistics, start=start or statistics.start, end=end or statistics.end)
+    end = end or statistics.end
+    statistics = replace(statistics, start=start or min(statistics.start, end), end=end)
     (representation,) = STATISTICS_ROWS.represent_in(scale, [statistics])
     return representation
 

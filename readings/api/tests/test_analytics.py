@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -169,6 +170,12 @@ def test_uptime_counts_the_hours_of_the_period_alone(
     uptime = ask(api, f"{URL}/performance", start_date=start, end_date=end)["uptime"]
 
     assert (uptime["hours_with_readings"], uptime["total_hours"]) == hours
+
+
+def test_the_default_period_of_the_performance_has_720_hours(api: APIClient, unit: StorageUnit) -> None:
+    with time_machine.travel(START + timedelta(hours=9, minutes=16, seconds=4)):  # and time passes
+        uptime = ask(api, f"{URL}/performance")["uptime"]
+    assert uptime["total_hours"] == 30 * 24
 
 
 def test_deviations_are_in_degrees_of_the_scale(api: APIClient, unit: StorageUnit) -> None:

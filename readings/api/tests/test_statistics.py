@@ -125,6 +125,15 @@ def test_statistics_of_nothing_are_null_and_zero(client: APIClient) -> None:
     )
 
 
+def test_statistics_until_before_the_first_reading_do_not_start_after_they_end(
+    client: APIClient, unit: StorageUnit
+) -> None:
+    store_readings(unit, [1.0], start=START)
+    response = stats(client, end_date="2026-10-31")
+    assert (response["reading_count"], response["coverage"]) == (0, 0.0)
+    assert response["time_range_start"] == response["time_range_end"] == "2026-10-31T23:59:59.999999Z"
+
+
 def test_statistics_count_what_the_list_lists(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, range(30), start=START + timedelta(minutes=7), every=timedelta(minutes=11))
     for query in ({}, {"start_date": "2026-11-16T01:02:03Z"}, {"end_date": "2026-11-16T03:04:05.5Z"}):
