@@ -50,16 +50,17 @@ PAGE_OF_READINGS = _in_all_formats(page_of(ReadingSerializer))
 def list_response(request: Request, units: UnitRefs) -> HttpResponseBase:
     """Return the readings of these units that the query requests. Raises InvalidQuery.
 
-    A stream contains all of them, unless the query limits it.
+    A stream contains all of them, from the offset or the cursor on, unless it has a limit.
     """
     listing = Listing(units, ReadingFilter(**ReadingFilterParams.parse(request)))
     page = PageRequest.parse(request)
     cursor = _cursor(request, page)
     format_name = request.accepted_renderer.format
     if format_name in STREAMED_FORMATS:
-        is_limited = bool({"limit", "offset", "cursor"} & request._request.GET.keys())
-        rows = listing.rows(page.limit, offset=page.offset, cursor=cursor) if is_limited else None
-        return stream(listing, format_name, rows)
+        # Before a cursor lies the previous page, which has a limit.
+        is_page = "limit" in request._request.GET or (cursor is not None and cursor.is_backwards)
+        rows = listing.rows(page.limit, offset=page.offset, cursor=cursor) if is_page else None
+        return stream(listing, format_name, rows, offset=page.offset, cursor=cursor)
     return Response(represent_page(_page(request, listing, page, cursor)))
 
 

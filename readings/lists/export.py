@@ -12,6 +12,7 @@ from django.http import StreamingHttpResponse
 
 from audit.events import record_event
 from audit.models import AuditEntry
+from core.api.pagination import Cursor
 from core.api.renderers import CSVRenderer, NDJSONRenderer, csv_cell, to_json
 from readings.lists.queries import Listing, Row
 from readings.lists.representation import READING_ROWS, to_representation
@@ -20,13 +21,20 @@ from readings.units.unit_refs import UnitRefs
 CHUNK_ROWS = 2_000
 
 
-def stream(listing: Listing, format_name: str, rows: list[Row] | None = None) -> StreamingHttpResponse:
-    """Stream readings in the named format: all of the listing, or only `rows`.
+def stream(
+    listing: Listing,
+    format_name: str,
+    rows: list[Row] | None = None,
+    *,
+    offset: int = 0,
+    cursor: Cursor | None = None,
+) -> StreamingHttpResponse:
+    """Stream readings in the named format: only `rows`, or all of the listing after the offset or the cursor.
 
     The first chunk is read before the response starts, so that errors still determine its status. An export of all is
     recorded in the audit trail; a page of a list is not.
     """
-    chunks = iter([rows]) if rows is not None else listing.chunks(CHUNK_ROWS)
+    chunks = iter([rows]) if rows is not None else listing.chunks(CHUNK_ROWS, offset=offset, cursor=cursor)
     first = next(chunks, [])
     if rows is None:
         _record_export(listing, format_name)

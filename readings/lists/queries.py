@@ -116,15 +116,14 @@ class Listing:
                 break
         return rows
 
-    def chunks(self, size: int) -> Iterator[list[Row]]:
-        """Yield all rows, newest first, in chunks of at most `size`, each queried by its key."""
-        cursor: Cursor | None = None
+    def chunks(self, size: int, *, offset: int = 0, cursor: Cursor | None = None) -> Iterator[list[Row]]:
+        """Yield all rows after the offset or the cursor, newest first, in chunks of at most `size`, each by its key."""
         a_second: float | None = None
-        while rows := self.rows(size, cursor=cursor, counted=Counted(UNKNOWN_TOTAL, a_second)):
+        while rows := self.rows(size, offset=offset, cursor=cursor, counted=Counted(UNKNOWN_TOTAL, a_second)):
             yield rows
             if len(rows) < size:
                 break
-            cursor = rows[-1].cursor(0, is_backwards=False)
+            offset, cursor = 0, rows[-1].cursor(0, is_backwards=False)
             # The next chunk is expected in as much time.
             a_second = _rate(len(rows), rows[-1].recorded_at, rows[0].recorded_at) or None
 

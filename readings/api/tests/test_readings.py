@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -302,6 +302,15 @@ def test_a_stream_is_complete_unless_it_has_a_limit(client: APIClient, unit: Sto
     assert len(streamed(client, format="csv")[1].splitlines()) == 4_501
     assert len(streamed(client, format="csv", limit=7)[1].splitlines()) == 8
     assert len(streamed(client, format="ndjson", sensor_id=sensor_of(unit).sensor_code)[1].splitlines()) == 4_500
+
+
+def test_a_stream_from_an_offset_or_a_cursor_has_all_that_follows(client: APIClient, unit: StorageUnit) -> None:
+    store_readings(unit, [5.0] * 2_500, start=START, every=timedelta(minutes=1))
+    everything = streamed(client, format="ndjson")[1].splitlines()
+    [cursor] = parse_qs(urlsplit(fetch(client, limit=5)["next"]).query)["cursor"]
+
+    assert streamed(client, format="ndjson", offset=5)[1].splitlines() == everything[5:]
+    assert streamed(client, format="ndjson", cursor=cursor)[1].splitlines() == everything[5:]
 
 
 @pytest.mark.parametrize("response_format", ["json", "csv", "ndjson"])
