@@ -42,7 +42,8 @@ class InProcess(BaseAdapter):
         self.sent.append(f"{request.method} {request.path_url}")
         response = requests.Response()
         if self.failures:
-            response.status_code, response.headers = self.failures.pop(0)[0], requests.structures.CaseInsensitiveDict()
+            response.status_code, headers = self.failures.pop(0)
+            response.headers = requests.structures.CaseInsensitiveDict(headers)
             response._content = b'{"detail": "busy"}'
             return response
         answer = DjangoClient().generic(
@@ -61,7 +62,7 @@ class InProcess(BaseAdapter):
         """Hold nothing."""
 
 
-def client_of(token: str, *failures: tuple[int, Mapping[str, str]], attempts: int = 3) -> tuple[Client, InProcess]:
+def client_of(token: str, *failures: tuple[int, Mapping[str, str]], attempts: int = 5) -> tuple[Client, InProcess]:
     session, adapter = requests.Session(), InProcess(list(failures))
     session.mount("http://", adapter)
     return Client("http://localhost", token, attempts=attempts, session=session), adapter
@@ -158,9 +159,11 @@ def test_a_push_is_divided_and_its_errors_are_numbered_throughout() -> None:
 
 def test_overload_is_retried_and_a_refusal_is_not(waits: list[float]) -> None:
     _, token = make_token()
-    client, adapter = client_of(token, (503, {}), (429, {}))
+    client, adapter = client_of(
+        token, (503, {}), (503, {}), (429, {"Retry-After": "7"}), (429, {"Retry-After": "1800"})
+    )
     assert list(client.facilities()) == []
-    assert (len(adapter.sent), waits) == (3, [1.0, 2.0])
+    assert (len(adapter.sent), waits) == (5, [1.0, 2.0, 7.0, 60.0])
 
     client, adapter = client_of("unknown")
     with pytest.raises(ApiError) as refused:
@@ -170,6 +173,16 @@ def test_overload_is_retried_and_a_refusal_is_not(waits: list[float]) -> None:
     client, adapter = client_of(token, (503, {}), (503, {}), attempts=2)
     with pytest.raises(ApiError, match="503 busy"):
         list(client.latest())
+
+
+def test_the_token_is_sent_although_a_netrc_file_has_a_password_for_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login anna password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    client, _ = client_of(make_token()[1])
+    assert list(client.facilities()) == []
 
 
 def test_times_without_a_zone_are_refused() -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict
 
 import requests
+from requests.auth import AuthBase
 
 Json = dict[str, Any]
 API = "/api/v1"
@@ -73,7 +74,7 @@ class Client:
         self._root = site.rstrip("/") + API
         self._attempts = attempts
         self._session = session or requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.auth = _TokenAuth(token)
 
     def __enter__(self) -> Self:
         return self
@@ -179,6 +180,17 @@ class Client:
             if attempt < self._attempts:
                 time.sleep(wait)
         raise failure
+
+
+class _TokenAuth(AuthBase):
+    """The token as `auth`: a header of the session would be replaced by a password for the site in a .netrc file."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 def _period(start: datetime | None, end: datetime | None) -> dict[str, str]:
