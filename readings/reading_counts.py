@@ -1,4 +1,4 @@
-"""How many readings each unit has before a date, so that the total of a list sums only the days since.
+"""How many readings each unit has before a date, so that totals of lists and of customers sum only the days since.
 
 Otherwise each page of a list would sum every day of every unit: 69,000 rows for 94 units after two years.
 
@@ -11,11 +11,27 @@ nothing; the difference is more than clocks and time zones can differ by.
 from __future__ import annotations
 
 from django.db import connection, transaction
+from django.db.models import DateField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from customers.models import StorageUnit
+from readings.models import DailyRollup, ReadingCount
 
 LEAST_AGE_DAYS = 14
 # In the triggers of the migration.
 WATCHED_AGE_DAYS = 10
 UNITS_A_BATCH = 500
+
+
+def with_reading_counts(units: QuerySet[StorageUnit]) -> QuerySet[StorageUnit]:
+    """Annotate units with the number of their readings as `reading_count`."""
+    counted = ReadingCount.objects.filter(storage_unit=OuterRef("pk"))
+    first = Coalesce(OuterRef("counted_before"), Value("-infinity"), output_field=DateField())
+    days = DailyRollup.objects.filter(storage_unit=OuterRef("pk"), local_date__gte=first).order_by()
+    since = days.values("storage_unit").annotate(total=Sum("reading_count")).values("total")
+    return units.annotate(counted_before=Subquery(counted.values("before"))).annotate(
+        reading_count=Coalesce(Subquery(counted.values("reading_count")), 0) + Coalesce(Subquery(since), 0)
+    )
 
 
 def count_readings() -> int:

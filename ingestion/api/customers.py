@@ -28,27 +28,21 @@ from customers.access.submissions import once
 from customers.models import Customer, Facility, StorageUnit
 from ingestion.customer_source import configure_source
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
-from readings.models import DailyRollup, LatestReading
+from readings.models import LatestReading
+from readings.reading_counts import with_reading_counts
 
 
 def profiles(scope: Scope) -> QuerySet[Customer]:
     """Return the customers visible to `scope` with counts of their visible objects, without units for alarm drills."""
     units = StorageUnit.objects.filter(is_synthetic=False)
+    latest = LatestReading.objects.filter(storage_unit__is_synthetic=False)
     customers: QuerySet[Customer] = Customer.objects.visible_to(scope)
     return customers.annotate(
         facility_count=_total(Facility.objects.all(), "customer", Count("pk", distinct=True), scope, 0),
         unit_count=_total(units, "facility__customer", Count("pk"), scope, 0),
-        active_readings_count=_total(
-            _of_goods(DailyRollup), "storage_unit__facility__customer", Sum("reading_count"), scope, 0
-        ),
-        last_reading_time=_total(
-            _of_goods(LatestReading), "storage_unit__facility__customer", Max("recorded_at"), scope
-        ),
+        active_readings_count=_total(with_reading_counts(units), "facility__customer", Sum("reading_count"), scope, 0),
+        last_reading_time=_total(latest, "storage_unit__facility__customer", Max("recorded_at"), scope),
     )
-
-
-def _of_goods(model: type[DailyRollup] | type[LatestReading]) -> QuerySet[DailyRollup] | QuerySet[LatestReading]:
-    return model.objects.filter(storage_unit__is_synthetic=False)
 
 
 def _total(rows: QuerySet[Any], path: str, total: Aggregate, scope: Scope, default: Any = None) -> Any:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from readings.storage.rollups import rebuild, recount
 from readings.storage.store import store
 from readings.tasks import count_earlier_readings
 from readings.units.unit_refs import visible_unit_refs
+from tests.api_clients import client_of
 from tests.factories import SensorFactory, StorageUnitFactory, store_readings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
@@ -73,6 +75,11 @@ def test_days_that_are_counted_are_not_read_again(unit: StorageUnit) -> None:
     since = (noon(0).date() - ReadingCount.objects.get().before).days
     assert int(rows) <= since + 2
     assert "Rows Removed by Filter" not in plan
+
+
+def test_the_count_of_a_customer_does_not_read_them_again(unit: StorageUnit) -> None:
+    ReadingCount.objects.update(reading_count=F("reading_count") + 1_000)
+    assert client_of(unit.facility.customer).get("/api/v1/customers/profile").json()["active_readings_count"] == 1_100
 
 
 def test_a_new_week_adds_to_what_was_counted(unit: StorageUnit) -> None:
