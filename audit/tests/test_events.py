@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from customers.models import Membership
 from ingestion.loading.file_import import import_file
 from ingestion.loading.replay import replay
 from ingestion.models import RejectedRow
@@ -47,6 +48,26 @@ def test_an_export_over_the_api_is_recorded_and_a_page_of_a_list_is_not() -> Non
 
     entry = AuditEntry.objects.get(action="exported")
     assert (entry.actor_kind, entry.origin, entry.customer_id) == ("token", "api", unit.facility.customer_id)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/temperature?format=csv", 200),
+        ("/units/{unit}/readings.csv", 405),
+        ("/trail.csv", 405),
+        ("/seals.csv", 405),
+    ],
+)
+def test_a_head_request_is_no_export(client: Client, path: str, status: int) -> None:
+    unit = StorageUnitFactory.create()
+    role = Membership.Role.MANAGER
+    client.force_login(MembershipFactory.create(customer=unit.facility.customer, role=role).user)
+
+    response = client.head(path.format(unit=unit.public_id))
+
+    assert response.status_code == status
+    assert not AuditEntry.objects.filter(action="exported").exists()
 
 
 def test_an_import_is_recorded(tmp_path: Path) -> None:

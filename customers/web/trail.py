@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 
 from audit.events import record_event
 from audit.models import AuditEntry
@@ -56,7 +56,7 @@ def trail_page(request: HttpRequest) -> HttpResponse:
     return render(request, "trail/trail.html", context)
 
 
-@require_safe
+@require_GET
 @login_required
 @needs(GET=actions.VIEW_TRAIL)
 def trail_csv(request: HttpRequest) -> HttpResponseBase:

@@ -57,8 +57,9 @@ def list_response(request: Request, units: UnitRefs) -> HttpResponseBase:
     cursor = _cursor(request, page)
     format_name = request.accepted_renderer.format
     if format_name in STREAMED_FORMATS:
-        # Before a cursor lies the previous page, which has a limit.
-        is_page = "limit" in request._request.GET or (cursor is not None and cursor.is_backwards)
+        # Before a cursor lies the previous page, which has a limit. HEAD exports nothing.
+        is_before = cursor is not None and cursor.is_backwards
+        is_page = "limit" in request._request.GET or is_before or request.method == "HEAD"
         rows = listing.rows(page.limit, offset=page.offset, cursor=cursor) if is_page else None
         return stream(listing, format_name, rows, offset=page.offset, cursor=cursor)
     return Response(represent_page(_page(request, listing, page, cursor)))

@@ -15,7 +15,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from core.api.renderers import CSVRenderer, for_spreadsheets, to_json
@@ -195,7 +195,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return HttpResponse(to_json(chart_data(unit, period.time_range)), content_type="application/json")
 
 
-@require_safe
+@require_GET
 @login_required
 @needs(GET=actions.VIEW_READINGS)
 @from_replica

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 
 from audit.events import record_event
 from audit.models import AuditEntry
@@ -82,7 +82,7 @@ def seals_page(request: HttpRequest) -> HttpResponse:
     return render(request, "seals/seals.html", context)
 
 
-@require_safe
+@require_GET
 @login_required
 @needs(GET=actions.VIEW_TRAIL)
 def roots_csv(request: HttpRequest) -> HttpResponseBase:
