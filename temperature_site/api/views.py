@@ -79,8 +79,9 @@ class HealthView(APIView):
         return Response(data, status, headers={"Cache-Control": "no-store"})
 
 
+# GET is implemented by `readings`, POST by `ingestion`.
 class TemperatureView(ReadingList):
-    """Readings: GET is implemented by `readings`, POST by `ingestion`."""
+    """Readings of the caller's storage units."""
 
     needs = {"GET": actions.VIEW_READINGS, "POST": actions.PUSH_READINGS}
     post = PushView.post
