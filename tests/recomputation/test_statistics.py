@@ -160,6 +160,55 @@ def test_groups_by_sensor(fleet: Fleet, is_refreshed: bool, interval: str) -> No
             assert temperatures_of(metrics) == expected_temperatures(statistics, "C")
 
 
+@pytest.mark.parametrize(
+    ("intervals", "things"),
+    [
+        ([], []),
+        (["hour"], []),
+        (["week", "month"], ["facility"]),
+        (["hour", "day"], ["unit"]),
+        (["day", "month"], ["facility", "unit"]),
+    ],
+)
+def test_groups_in_combination(fleet: Fleet, is_refreshed: bool, intervals: list[str], things: list[str]) -> None:
+    for number, (start, end) in enumerate(periods(fleet, 3)[1:]):
+        scale = SCALES[number % 3]
+        response = fleet.client.post(
+            f"{API}/temperature/aggregate?temperature_unit={scale}",
+            {
+                "group_by": [*things, *intervals],
+                "aggregations": ["avg", "min", "max", "count", "mkt", "mean", "coverage"],
+                **period(start, end),
+            },
+        )
+
+        readings = 0
+        for key, metrics in ((each["group_key"], each["metrics"]) for each in response.json()):
+            units = units_of(fleet, key)
+            first, last = start, end + MICROSECOND
+            # A day that begins within an hour contains the hours that begin in it.
+            for interval in intervals[:1] if intervals[:1] == ["hour"] else intervals:
+                begin = datetime.fromisoformat(key[interval])
+                first, last = max(first, begin), min(last, definition.end_of_group(begin, interval, units[0].zone))
+            expected = definition.statistics(units, first, min(last, fleet.now))
+            assert temperatures_of(metrics) == expected_temperatures(expected, scale)
+            assert metrics["reading_count"] == expected.reading_count
+            assert metrics["coverage"] == close(expected.coverage)
+            readings += expected.reading_count
+        of_all = definition.statistics(list(fleet.known().values()), start, end + MICROSECOND)
+        assert readings == of_all.reading_count
+
+
+def units_of(fleet: Fleet, key: dict[str, Any]) -> list[Unit]:
+    """Return the units of a group."""
+    return [
+        unit
+        for stored, unit in fleet.known().items()
+        if key.get("facility_id", str(stored.facility.public_id)) == str(stored.facility.public_id)
+        and key.get("storage_unit_id", str(stored.public_id)) == str(stored.public_id)
+    ]
+
+
 def test_performance(fleet: Fleet, is_refreshed: bool) -> None:
     for number, (start, end) in enumerate(periods(fleet, 5)):
         stored = list(fleet.units)[number]
