@@ -49,6 +49,11 @@ def etag_of(row: models.Model, serializer_class: type[AnySerializer]) -> str:
     )
 
 
+def etag_of_new(row: models.Model, serializer_class: type[AnySerializer]) -> str:
+    """Return the ETag of an object that was saved in this transaction."""
+    return etag_of(type(row)._base_manager.get(pk=row.pk), serializer_class)
+
+
 def etag_of_values(values: object) -> str:
     """Return the strong ETag of what can be changed about a resource; `values` has the same `repr` while it is so."""
     return f'"{sha256(repr(values).encode()).hexdigest()[:_VERSION_LENGTH]}"'

@@ -18,7 +18,7 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import CustomerFilterParams, takes
 from core.api.serializer_rows import SerializerRows
-from core.api.versions import VersionedView, etag_of_values
+from core.api.versions import VersionedView, etag_of_new, etag_of_values
 from core.db.compiled_queries import CompiledQuery
 from customers.access import actions
 from customers.access.grant_token import grant_token
@@ -65,7 +65,9 @@ class FacilityList(RowListView):
         with once(request):
             serializer.is_valid(raise_exception=True)
             facility = serializer.save(customer=own_customer(request))
-        return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)), status.HTTP_201_CREATED)
+            etag = etag_of_new(facility, FacilitySerializer)
+        created = FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk))
+        return Response(created, status.HTTP_201_CREATED, headers={"ETag": etag})
 
 
 class FacilityDetail(VersionedView[Facility]):
@@ -147,8 +149,9 @@ class TokenList(GenericAPIView[ApiToken]):
         with once(request):
             serializer.is_valid(raise_exception=True)
             token, text = grant_token(principal_of(request), customer, **serializer.validated_data)
-        created = with_details(ApiToken.objects.filter(pk=token.pk), timezone.now())
-        return Response(TOKEN_ROWS.get(created) | {"token": text}, status.HTTP_201_CREATED)
+            etag = etag_of_token(token)
+        created = TOKEN_ROWS.get(with_details(ApiToken.objects.filter(pk=token.pk), timezone.now()))
+        return Response(created | {"token": text}, status.HTTP_201_CREATED, headers={"ETag": etag})
 
 
 @extend_schema_view(
@@ -185,10 +188,7 @@ class TokenDetail(VersionedView[ApiToken]):
 
     @override
     def etag(self, row: Model) -> str:
-        units = ApiToken.accessible_units.through.objects.filter(apitoken=row.pk).order_by("storageunit")
-        columns = ("token_name", "permissions", "rate_limit_per_hour", "expires_at", "revoked_at")
-        [values] = ApiToken.objects.filter(pk=row.pk).values_list(*columns)
-        return etag_of_values((values, list(units.values_list("storageunit", flat=True))))
+        return etag_of_token(row)
 
     @override
     def stored(self, request: Request, row: ApiToken) -> Mapping[str, object]:
@@ -199,3 +199,11 @@ class TokenDetail(VersionedView[ApiToken]):
         etag = self.etag(token)
         rows = with_details(ApiToken.objects.filter(pk=token.pk), timezone.now())
         return Response(TOKEN_ROWS.get(rows), headers={"ETag": etag})
+
+
+def etag_of_token(token: Model) -> str:
+    """Return the ETag of a token as it is stored, with the units that it is limited to."""
+    units = ApiToken.accessible_units.through.objects.filter(apitoken=token.pk).order_by("storageunit")
+    columns = ("token_name", "permissions", "rate_limit_per_hour", "expires_at", "revoked_at")
+    [values] = ApiToken.objects.filter(pk=token.pk).values_list(*columns)
+    return etag_of_values((values, list(units.values_list("storageunit", flat=True))))

@@ -19,7 +19,7 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
 from core.api.query_params import takes
 from core.api.serializer_rows import Representation, SerializerRows
-from core.api.versions import VersionedView
+from core.api.versions import VersionedView, etag_of_new
 from core.scope import Scope
 from customers.access import actions
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer, reachable_scope
@@ -103,7 +103,9 @@ class AdminCustomerList(RowListView):
         with once(request):
             serializer.is_valid(raise_exception=True)
             customer = _save(serializer)
-        return Response(_represent(customer, Scope.everything()), status.HTTP_201_CREATED)
+            etag = etag_of_new(customer, CustomerSerializer)
+        created = _represent(customer, Scope.everything())
+        return Response(created, status.HTTP_201_CREATED, headers={"ETag": etag})
 
 
 class AdminCustomer(VersionedView[Customer]):

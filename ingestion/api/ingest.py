@@ -29,6 +29,7 @@ from customers.access.principal import principal_of
 from customers.access.submissions import once
 from customers.access.tokens import with_details
 from customers.api.serializers import NewTokenSerializer
+from customers.api.views import etag_of_token
 from customers.models import ApiToken
 from ingestion.api.serializers import PushErrorSerializer
 from ingestion.api.views import WholeBodyParser, content_encoding_of
@@ -165,6 +166,7 @@ class SourceTokens(GenericAPIView[ApiToken]):
                 source_public_id=source.public_id,
                 **serializer.validated_data,
             )
+            etag = etag_of_token(token)
         created = with_details(ApiToken.objects.filter(pk=token.pk), timezone.now()).get()
         created.token = text
-        return Response(self.get_serializer(created).data, status.HTTP_201_CREATED)
+        return Response(self.get_serializer(created).data, status.HTTP_201_CREATED, headers={"ETag": etag})

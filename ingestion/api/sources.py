@@ -26,7 +26,7 @@ from core.api.fields import KnownFieldsMixin, Values, reason_field
 from core.api.lists import page_of
 from core.api.pagination import PageParams
 from core.api.query_params import takes
-from core.api.versions import VersionedView, etag_of
+from core.api.versions import VersionedView, etag_of, etag_of_new
 from customers.access import actions
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
 from customers.access.permissions import Needs
@@ -75,7 +75,8 @@ class SourceList(GenericAPIView[Source]):
         with once(request):
             serializer.is_valid(raise_exception=True)
             source = serializer.save(customer=customer)
-        return Response(_representation(source), status.HTTP_201_CREATED)
+            etag = etag_of_new(source, SourceSerializer)
+        return Response(_representation(source), status.HTTP_201_CREATED, headers={"ETag": etag})
 
 
 class SourceDetail(VersionedView[Source]):

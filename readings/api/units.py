@@ -22,7 +22,7 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import takes
 from core.api.serializer_rows import Representation, Row, SerializerRows
-from core.api.versions import VersionedView
+from core.api.versions import VersionedView, etag_of_new
 from customers.access import actions
 from customers.access.lookup import get_addressed, reachable_scope
 from customers.access.submissions import once
@@ -140,7 +140,8 @@ class FacilityUnitList(RowListView):
         with once(request):
             serializer.is_valid(raise_exception=True)
             unit = serializer.save(facility=facility)
-        return Response(_represent(unit), status.HTTP_201_CREATED)
+            etag = etag_of_new(unit, StorageUnitSerializer)
+        return Response(_represent(unit), status.HTTP_201_CREATED, headers={"ETag": etag})
 
 
 class UnitDetail(VersionedView[StorageUnit]):

@@ -105,6 +105,8 @@ class Schema(AutoSchema):
         if operation is not None and self.method == "POST" and getattr(self.view, "creates_once", False):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             operation["responses"].setdefault("409", _error("The request was carried out already.", "Error"))
+            if "201" in operation["responses"]:
+                operation["responses"]["201"]["headers"] = {"ETag": ETAG}
         if operation is not None and getattr(self.view, "is_versioned", False):
             operation["responses"]["200"]["headers"] = {"ETag": ETAG}
             if self.method != "GET":

@@ -42,6 +42,21 @@ NAMES = ("facilities/{public_id}", "customers/profile", "admin/customers/{public
 BODIES |= {f"/api/v1/{path}": {"name": "Elsewhere"} for path in NAMES}
 
 
+# What is created by each path with this body, and below which path it is read.
+CREATED: dict[str, tuple[dict[str, Any], str]] = {
+    "/api/v1/facilities": ({"facility_code": "NEW", "latitude": 51, "time_zone": "Europe/London"}, "facilities"),
+    "/api/v1/facilities/{facility_id}/units": ({"unit_code": "NEW", "set_temperature": 4}, "units"),
+    "/api/v1/customers/tokens": ({"token_name": "new", "permissions": ["write", "read"]}, "customers/tokens"),
+    "/api/v1/admin/customers": ({"customer_code": "NEW", "name": "New Ltd"}, "admin/customers"),
+    "/api/v1/admin/customers/{public_id}/tokens": ({"token_name": "new", "permissions": ["read"]}, "customers/tokens"),
+    "/api/v1/sources": (
+        {"name": "new", "url": "https://example.com", "mapping": {"time_zone": "UTC", "null_values": ["-999"]}},
+        "sources",
+    ),
+    "/api/v1/sources/{public_id}/tokens": ({"token_name": "gateway"}, "customers/tokens"),
+}
+
+
 def changes() -> list[tuple[str, str, dict[str, Any]]]:
     """Return the method, path and description of every operation that changes an object."""
     return [
@@ -86,6 +101,18 @@ def test_every_operation_that_changes_an_object_honours_if_match() -> None:
             wrong.append((method, path, etag, statuses, matched.content[:200]))
     assert wrong == []
     assert len(checked) >= 18
+
+
+def test_what_is_created_is_sent_with_its_version() -> None:
+    world = make_world()
+    client = client_with(make_token(world.customer, permissions=["admin"])[1])
+    created = {path for method, path, operation in operations() if "201" in operation["responses"]} - STORES
+    assert created == CREATED.keys()
+    for path, (body, read_at) in CREATED.items():
+        response = client.post(url_of(world, path), body)
+        assert response.status_code == 201, response.content
+        read = client.get(f"/api/v1/{read_at}/{response.json()['id']}")
+        assert response.headers.get("ETag") == read.headers["ETag"], path
 
 
 def test_what_was_changed_meanwhile_is_in_the_response() -> None:
