@@ -88,11 +88,11 @@ class CurrentTemperaturesSerializer(serializers.Serializer[object]):
     """The average, minimum and maximum of the current temperatures of units; null if none is known."""
 
     unit_count = serializers.IntegerField(read_only=True)
-    average_temperature = serializers.FloatField(read_only=True, allow_null=True)
-    min_temperature = serializers.FloatField(read_only=True, allow_null=True)
-    max_temperature = serializers.FloatField(read_only=True, allow_null=True)
+    average_temperature = TemperatureField(source="average_c", read_only=True, allow_null=True)
+    min_temperature = TemperatureField(source="min_c", read_only=True, allow_null=True)
+    max_temperature = TemperatureField(source="max_c", read_only=True, allow_null=True)
     temperature_unit = serializers.ChoiceField(
-        labelled_choices(Scale), read_only=True, help_text="Scale of the average, minimum and maximum."
+        labelled_choices(Scale), source="*", read_only=True, help_text="Scale of the average, minimum and maximum."
     )
 
 

@@ -28,14 +28,15 @@ from customers.access.lookup import get_addressed, reachable_scope
 from customers.access.submissions import once
 from customers.api.views import FACILITY_ROWS
 from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
+from readings.api.fields import TemperatureRows
 from readings.api.query_params import TemperatureUnitParams
 from readings.api.serializers import CurrentTemperaturesSerializer, DetailedFacilitySerializer, StorageUnitSerializer
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
-from readings.units.scales import Scale, from_celsius, to_celsius
+from readings.units.scales import from_celsius, to_celsius
 from readings.units.unit_condition import Condition, with_unevaluated
 
 UNIT_ROWS = SerializerRows(StorageUnitSerializer)
-CURRENT_TEMPERATURE_ROWS = SerializerRows(CurrentTemperaturesSerializer)
+CURRENT_TEMPERATURE_ROWS = TemperatureRows(CurrentTemperaturesSerializer)
 _STATUSES = {
     UnitState.CRITICAL: "critical",
     UnitState.WARNING: "warning",
@@ -87,28 +88,20 @@ class CurrentTemperatures:
     """The number of units, and a summary of their current temperatures; None if none is known."""
 
     unit_count: int
-    average_temperature: float | None
-    min_temperature: float | None
-    max_temperature: float | None
-    temperature_unit: Scale
+    average_c: float | None
+    min_c: float | None
+    max_c: float | None
 
     @classmethod
-    def of(cls, units: Collection[Representation], scale: Scale) -> Self:
-        """Summarise represented units in `scale`."""
+    def of(cls, units: Collection[Representation]) -> Self:
+        """Summarise represented units."""
         current_c = [
             to_celsius(unit["current_temperature"], unit["current_temperature_unit"])
             for unit in units
             if unit["temperature_status"] != "no_data"
         ]
-        if not current_c:
-            return cls(len(units), None, None, None, scale)
-        return cls(
-            len(units),
-            from_celsius(sum(current_c) / len(current_c), scale),
-            from_celsius(min(current_c), scale),
-            from_celsius(max(current_c), scale),
-            scale,
-        )
+        average_c = sum(current_c) / len(current_c) if current_c else None
+        return cls(len(units), average_c, min(current_c, default=None), max(current_c, default=None))
 
 
 class FacilityUnitList(RowListView):
@@ -180,7 +173,7 @@ class DetailedFacility(GenericAPIView[Facility]):
         facility = get_addressed(Facility, request, facility_id)
         units = represent_units(list(unit_values(_units_of(facility, request))))
         own = FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk))
-        [current] = CURRENT_TEMPERATURE_ROWS.represent_objects([CurrentTemperatures.of(units, scale)])
+        [current] = CURRENT_TEMPERATURE_ROWS.represent_in(scale, [CurrentTemperatures.of(units)])
         return Response(own | {"units": units} | current)
 
 

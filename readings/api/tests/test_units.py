@@ -13,6 +13,7 @@ from customers.models import Customer, Facility, Sensor, StorageUnit
 from readings.api import units
 from readings.configuration import set_value
 from readings.models import RollupRebuild
+from readings.units.scales import to_celsius
 from tests.alarm_factories import EvaluationFailureFactory
 from tests.api_clients import client_of
 from tests.factories import (
@@ -231,6 +232,13 @@ def test_a_detailed_facility_summarises_current_temperatures(api: APIClient, fac
     assert [fahrenheit[f"{name}_temperature"] for name in ("average", "min", "max")] == [41.0, 35.6, 48.2]
     assert fahrenheit["temperature_unit"] == "F"
     assert api.get(path, {"temperature_unit": "X"}).status_code == 422
+
+
+def test_a_detailed_facility_with_equal_temperatures_has_the_digits_sent(api: APIClient, facility: Facility) -> None:
+    for kelvin in (243.25, 243.25, 243.25):
+        store_reading(StorageUnitFactory(facility=facility), to_celsius(kelvin, "K"), scale="K")
+    data = api.get(f"/api/v1/facilities/{facility.public_id}/detailed").json()
+    assert {data[f"{name}_temperature"] for name in ("average", "min", "max")} == {-29.9}
 
 
 def test_a_detailed_facility_without_units_has_no_temperature(api: APIClient, facility: Facility) -> None:
