@@ -72,7 +72,7 @@ class VersionedForm(forms.ModelForm[M]):
     def _versions(self) -> dict[str, str]:
         """Return the version of each value of the object as it is stored, or of the initial values of a new one."""
         return {
-            name: _version(field.prepare_value(self.get_initial_for_field(field, name)))
+            name: _version(_compared(field, self.get_initial_for_field(field, name)))
             for name, field in self.fields.items()
             if self._is_compared(name, field)
         }
@@ -124,6 +124,12 @@ def locked_for(request: HttpRequest, row: M) -> M:
         return row
     locked: M = get_object_or_404(type(row)._base_manager.select_for_update(no_key=True), pk=row.pk)
     return locked
+
+
+def _compared(field: forms.Field, value: object) -> object:
+    """Return what a version is of: the value as it is shown, and what else decides about the meaning of an entry."""
+    compared: Callable[[object], object] = getattr(field, "compared_value", field.prepare_value)
+    return compared(value)
 
 
 def _version(value: object) -> str:

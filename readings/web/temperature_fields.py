@@ -73,6 +73,10 @@ class TemperatureField(forms.FloatField):
     def prepare_value(self, value: object) -> object:
         return self._shown(value) if isinstance(value, int | float) else value
 
+    def compared_value(self, value: object) -> object:
+        """Return what identifies the value, also where it is empty: an entry is of the scale it was made on."""
+        return self.prepare_value(value), self._scale.value
+
     @override
     def has_changed(self, initial: object, data: object) -> bool:
         """Return whether something else was entered than was shown: 46.4 °F are 8 °C only when rounded."""

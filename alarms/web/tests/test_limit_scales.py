@@ -124,6 +124,17 @@ def test_limits_out_of_order_are_rejected_without_another_scale(manager: Client,
     assert "°C" not in page.partition("<main")[2]
 
 
+def test_limits_that_were_entered_before_the_scale_changed_are_not_saved(manager: Client, unit: StorageUnit) -> None:
+    opened = manager.get(limits_url(unit)).context["form"]["version"].value()
+    unit.temperature_unit = "C"
+    unit.save()
+
+    response = manager.post(limits_url(unit), PLAIN | {"high_warning_c": "46.4", "version": opened})
+
+    assert "now stored: High warning, °C: –" in response.content.decode()
+    assert not UnitLimits.objects.exists()
+
+
 def test_every_value_is_in_one_group(unit: StorageUnit) -> None:
     names = [name for group in LIMIT_GROUPS.values() for name in group]
     assert len(names) == len(set(names))
