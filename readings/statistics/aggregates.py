@@ -104,8 +104,9 @@ def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) ->
     """
     groups = _Groups(grouping)
     requested = [RequestedUnit(ref.unit_id, ref.zone, groups.number_of(ref)) for ref in unit_refs.values()]
-    _refuse_too_many(len(unit_refs) if GroupBy.SENSOR in grouping.by else len(groups), time_range, grouping)
     by_sensor = GroupBy.SENSOR in grouping.by
+    sensors = Sensor.objects.filter(storage_unit__in=list(unit_refs))
+    _refuse_too_many(sensors.count() if by_sensor else len(groups), time_range, grouping)
     totals = totals_by_key(
         requested,
         time_range,

@@ -366,6 +366,16 @@ def test_too_many_groups_are_422(client: APIClient, unit: StorageUnit) -> None:
     assert "shorter" in response.json()["detail"]
 
 
+def test_too_many_groups_of_one_unit_are_422(
+    client: APIClient, unit: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sensor in SensorFactory.create_batch(20, storage_unit=unit):
+        store_readings(unit, [5.0, 5.0], start=START, every=HOUR, sensor=sensor)
+    monkeypatch.setattr("readings.statistics.aggregates.MAX_GROUPS", 39)
+    query = {"group_by": ["hour", "sensor"], "start_date": START.isoformat(), "end_date": (START + HOUR).isoformat()}
+    assert client.post(AGGREGATE, query).status_code == 422
+
+
 @pytest.mark.parametrize(
     "ask",
     [
