@@ -58,9 +58,9 @@ class GivenZone:
 
 def zone_in(text: str, why: str = TITLE) -> GivenZone | None:
     """Return the zone that a text names ("Date Time, GMT-08:00", "time_utc", "Europe/Berlin", "EST")."""
-    named = _ZONE_NAME.search(text)
-    if named and named[0] in known_zones():
-        return GivenZone(named[0], ZoneInfo(named[0]), why)
+    for name in _ZONE_NAME.findall(text):
+        if name in known_zones():
+            return GivenZone(name, ZoneInfo(name), why)
     if match := _UTC_OFFSET.search(text):
         return _of_offset(match, why)
     if canonical(text).rpartition("_")[2] in ("utc", "gmt"):
@@ -80,8 +80,8 @@ def with_zone(time: str, zone: str) -> str:
 
 
 def without_zone(title: str) -> str:
-    """Return a time's title without the zone in it."""
-    return _ZONE_NAME.sub("", _UTC_OFFSET.sub("", title))
+    """Return a time's title without the zone in it; "Data/Hora" only looks like one."""
+    return _ZONE_NAME.sub(lambda name: "" if name[0] in known_zones() else name[0], _UTC_OFFSET.sub("", title))
 
 
 def zone_entry(key: str, value: object) -> GivenZone | None:

@@ -24,6 +24,14 @@ def test_a_column_of_am_and_pm_belongs_to_the_time(title: str) -> None:
     assert not any("without a zone" in note for note in parse(body, default_unit="u").notes)
 
 
+@pytest.mark.parametrize(
+    "title", ["Data/Hora", "Fecha/Hora", "Date/Heure", "Datum/Zeit", "Datum/Uhrzeit", "Data/Ora", "Datum/Tijd"]
+)
+def test_a_slash_between_two_words_is_no_time_zone(title: str) -> None:
+    assert hours(f"{title};Temperatura (°C)\n23/11/2026 10:00;4,5\n", FieldMapping(time_zone="UTC")) == [10]
+    assert hours(f"{title} America/Sao_Paulo;Temperatura (°C)\n23/11/2026 10:00;4,5\n") == [13]
+
+
 def test_am_and_pm_beside_a_time_are_read_in_json() -> None:
     assert hours(json.dumps([{**ROW, "time": "11/23/2026 10:00", "am_pm": "PM"}])) == [22]
 
