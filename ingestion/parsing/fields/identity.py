@@ -27,6 +27,9 @@ _MARKS = frozenset(MARK_NAMES)
 _COUNTERS = frozenset({"id", "point", "node", "position", "series"})
 _COUNTER_DIGITS = 15
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_DATE_AND_TIME = re.compile(
+    r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{1,2}[-./ ][^\W\d]{3,}\.?[-./ ]\d{2,4})[T ,]+\d{1,2}[:.]\d{2}"
+)
 SENSOR_LIMIT = 100
 _SCALE_PART = re.compile(r"\s*(?:[(\[{][^()\[\]{}]*[)\]}]|,?\s*[°º˚*]\s*[CFK]\b.*)\s*")
 _READING_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{24}", re.I)
@@ -119,17 +122,24 @@ def telling_column(
     return None
 
 
-def naming_quantities(columns: Mapping[int, Sequence[str]]) -> tuple[int | None, bool]:
+def naming_quantities(columns: Mapping[int, tuple[str, Sequence[str]]]) -> tuple[int | None, bool]:
     """Return the column whose values name temperatures and other quantities, and whether it names several temperatures.
 
-    `columns` are the values of columns by their positions.
+    `columns` are titles and values by position.
     """
-    for position, values in columns.items():
+    for position, (_title, values) in columns.items():
         meanings = {text: meaning_of(text) for text in values}
         count = sum(meaning.is_temperature for meaning in meanings.values())
         if 0 < count < len(meanings) and all(each.quantity is not Quantity.UNKNOWN for each in meanings.values()):
             return position, count > 1
     return None, False
+
+
+def holds_time(value: object, depth: int = 2) -> bool:
+    """Return whether a value of a JSON row is a date with a time of day, or has one inside."""
+    if isinstance(value, Mapping):
+        return depth > 0 and any(holds_time(each, depth - 1) for each in value.values())
+    return isinstance(value, str) and _DATE_AND_TIME.match(value.strip()) is not None
 
 
 def numbers_rows(title: str, values: Sequence[str]) -> bool:

@@ -15,7 +15,14 @@ from ingestion.parsing.fields.alone import (
     shown_by_others,
     with_shown,
 )
-from ingestion.parsing.fields.identity import code_of, describes, is_mark, may_name_device, several_devices
+from ingestion.parsing.fields.identity import (
+    code_of,
+    describes,
+    holds_time,
+    is_mark,
+    may_name_device,
+    several_devices,
+)
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
@@ -103,6 +110,18 @@ class FieldExtractor:
     def zone(self) -> GivenZone | None:
         """The zone in the key of the times extracted so far."""
         return next((layout.zone for layout, _ in self._layouts.values() if layout.zone), None)
+
+    def note_unread_times(self) -> None:
+        """Note what may be the time of a reading without one, which is taken to be as new as the response.
+
+        A device that has stopped would seem to go on measuring.
+        """
+        for row in self._sample:
+            layout, _ = self._layout_and_values(row)
+            found = [] if "time" in layout.columns else [key for key, value in row.items() if holds_time(value)]
+            if found:
+                sentence = "No field was read as the time, so it is that of the response."
+                self._notes[f"{sentence} {names_listed(found)} may be it: set the time field."] = None
 
     def shown_by_sample(self, *, has_default_unit: bool) -> dict[str, str]:
         """Return which keys the sample showed to tell units and sensors apart, as a row would not show alone."""

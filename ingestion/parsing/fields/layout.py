@@ -139,8 +139,7 @@ class _Matcher:
         if not any(canonical(each.title) in VALUE_NAMES for each in temperatures):
             quantity = None
         elif quantity is None and not self._mapping.row_filter:
-            left = {each: self._values(each) for each in range(len(self._titles)) if each not in self._taken}
-            quantity, is_sensor = identity.naming_quantities(left)
+            quantity, is_sensor = identity.naming_quantities(self._left())
             if quantity is not None and is_sensor and not mapped_name(self._mapping, "sensor"):
                 self._columns.setdefault("sensor", quantity)
         self._taken |= {each.position for each in temperatures} | ({quantity} if quantity is not None else set())
@@ -281,8 +280,7 @@ class _Matcher:
         """Find the column with the zones of times that have no offsets."""
         if time is None or all(map(_HAS_OFFSET.fullmatch, self._values(time))):
             return ZoneColumn()
-        left = {p: (title, self._values(p)) for p, title in enumerate(self._titles) if p not in self._taken}
-        found = zone_column(left, self._mapping)
+        found = zone_column(self._left(), self._mapping)
         self._taken |= set() if found.position is None else {found.position}
         self._notes += [found.note] if found.note else []
         return found
@@ -361,13 +359,10 @@ class _Matcher:
 
     def _take_like(self, field: str, label: str, names: Sequence[str]) -> None:
         position = None if field in self._columns else self._like(names)
+        if position is None or not (values := self._values(position)):
+            return
         # An object in JSON describes a device, it is not its code.
-        is_code = position is not None and self._values(position) and not self._holds_objects(position)
-        if (
-            position is not None
-            and is_code
-            and not identity.numbers_rows(self._titles[position], self._values(position))
-        ):
+        if not self._holds_objects(position) and not identity.numbers_rows(self._titles[position], values):
             self._columns[field] = position
             self._taken.add(position)
             self._notes.append(f"{quoted(self._titles[position])} was read as the {label}.")
@@ -380,16 +375,17 @@ class _Matcher:
 
     def _tell_duplicates(self) -> None:
         used = {identity.normal_title(self._titles[position]) for position in self._taken}
-        repeated = [
-            t
-            for i, t in enumerate(self._titles)
-            if i not in self._taken and t.strip() and identity.normal_title(t) in used
-        ]
+        left = (title for title, _values in self._left().values())
+        repeated = [title for title in left if title.strip() and identity.normal_title(title) in used]
         if repeated:
             self._notes.append(f"Of columns with the same title the first was read: {names_listed(repeated)}.")
 
     def _holds_objects(self, position: int) -> bool:
         return any(isinstance(row[position], dict | list) for row in self._sample if position < len(row))
+
+    def _left(self) -> dict[int, tuple[str, list[str]]]:
+        """Return the titles and values of the columns that are not assigned yet."""
+        return {p: (title, self._values(p)) for p, title in enumerate(self._titles) if p not in self._taken}
 
     def _values(self, position: int) -> list[str]:
         """Return the sample's values of a column as texts, without empty ones, and without objects and lists."""

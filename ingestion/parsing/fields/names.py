@@ -40,11 +40,21 @@ FURTHER_TIME_NAMES = (
     "uhrzeit", "zeit", "hora", "heure", "ora", "时间", "日期时间", "datum", "fecha",
     "data_i_godzina", "data_godzina", "czas", "datum_a_čas", "datum_čas", "čas", "data_e_ora", "data_e_hora",
     "datum_en_tijd", "datum_tijd", "tijdstip", "dato_tid", "tidspunkt",
+    "sample_time", "record_time", "recorded", "recorded_on", "measured_on", "reading_date_time", "measurement_date",
+    "measurement_date_time", "local_date_time", "date_observed", "phenomenon_time", "unix_time", "epoch",
+    "datum_und_uhrzeit", "datum_und_zeit", "messzeit", "messzeitpunkt", "messdatum", "zeitpunkt", "date_et_heure",
+    "date_de_mesure", "fecha_de_lectura", "fecha_de_medición", "data_da_leitura", "data_lettura", "tijd",
+    "dato_og_tid", "datum_tid", "datum_och_tid", "tid", "päivämäärä_ja_aika", "aika", "data_i_czas", "data_czas",
+    "czas_pomiaru", "dátum_idő", "időpont", "tarih_saat", "tarih_ve_saat", "дата_время", "дата_и_время", "время",
+    "測定日時", "測定時刻", "時刻", "测量时间", "날짜_시간", "측정시간", "saat", "idő",
 )  # fmt: skip
 TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES})
 TIME_PREFIXES = ("timestamp_", "date_time_", "datetime_", "time_stamp_", "date_and_time")
-DATE_NAMES = ("date", "datum", "fecha", "dato", "data", "日期")
-CLOCK_NAMES = ("time", "uhrzeit", "zeit", "hora", "heure", "ora", "klokkeslett", "tid", "时间")
+DATE_NAMES = ("date", "datum", "fecha", "dato", "data", "日期", "päivämäärä", "dátum", "tarih", "дата", "日付", "날짜")
+CLOCK_NAMES = (
+    "time", "uhrzeit", "zeit", "hora", "heure", "ora", "klokkeslett", "tid", "时间", "tijd", "aika", "idő", "saat",
+    "время", "時刻",
+)  # fmt: skip
 # A value's column if the row says in another column what it measures, or on which scale.
 VALUE_NAMES = ("value", "reading", "measured_value", "val", "state", "messwert", "wert", "valor", "valeur")
 QUANTITY_NAMES = (

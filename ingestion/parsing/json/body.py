@@ -64,6 +64,8 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
         shown=options.shown,
         measured=options.measured,
     )
+    if scan.is_single and not options.mapping.time_field:
+        fields.note_unread_times()
     shown = fields.shown_by_sample(has_default_unit=bool(options.default_unit))
     row_context = RowContext(
         line=line,

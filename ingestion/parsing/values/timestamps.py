@@ -163,10 +163,18 @@ def read_time(value: object, rules: TimeRules) -> WallTime:
     return wall
 
 
+def _unwrapped(value: dict[str, object], rules: TimeRules) -> tuple[object, TimeRules]:
+    """Return a time without the object around it: an attribute as in FIWARE, or extended JSON as in MongoDB."""
+    if "value" in value:
+        return value["value"], rules
+    inner = value.get("$date", value)
+    inner = inner.get("$numberLong") if isinstance(inner, dict) else inner
+    return inner, replace(rules, time_format="")
+
+
 def _read_wall_time(value: object, rules: TimeRules) -> WallTime:
-    if isinstance(value, dict) and len(value) == 1:
-        value = value.get("$date", value.get("$numberLong", value))  # extended JSON of MongoDB
-        return _read_wall_time(value, replace(rules, time_format=""))
+    if isinstance(value, dict):
+        value, rules = _unwrapped(value, rules)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnreadableTime
     text = value.strip() if isinstance(value, str) else repr(value)
