@@ -20,7 +20,12 @@ from customers.models import ApiToken
 
 
 class ApiTokenForm(VersionedForm[ApiToken]):
-    """The form of a token."""
+    """The form of a token. One that exists can only be given more by a superuser, and not if another token created it.
+
+    `is_superuser`: whether the person who edits it is one.
+    """
+
+    is_superuser = False
 
     permissions = forms.MultipleChoiceField(
         choices=ApiToken.Permission.choices, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Permission.READ]
@@ -32,7 +37,24 @@ class ApiTokenForm(VersionedForm[ApiToken]):
         customer = cleaned.get("customer") or (self.instance.customer if self.instance.pk else None)
         if customer and (foreign := foreign_units(customer, cleaned.get("accessible_units") or [])):
             self.add_error("accessible_units", f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")
+        if self.instance.pk and (self.instance.created_by_token_id is not None or not self.is_superuser):
+            for name in _wider(self.instance, cleaned):
+                self.add_error(name, "A token that exists cannot be given more. Create another one.")
         return cleaned
+
+
+def _wider(token: ApiToken, changed: dict[str, Any]) -> list[str]:
+    """Return the fields by which the changed values give a token more than it has."""
+    wider = [] if set(changed.get("permissions", ())) <= set(token.permissions) else ["permissions"]
+    if token.is_limited_to_units and "accessible_units" in changed:
+        units = {unit.pk for unit in changed["accessible_units"]}
+        if not units or not units <= set(token.accessible_units.values_list("pk", flat=True)):
+            wider.append("accessible_units")
+    for name in ("rate_limit_per_hour", "expires_at"):
+        limit = getattr(token, name)
+        if name in changed and limit is not None and (changed[name] is None or changed[name] > limit):
+            wider.append(name)
+    return wider
 
 
 class UsabilityFilter(admin.SimpleListFilter):
@@ -77,6 +99,14 @@ class ApiTokenAdmin(VersionedAdmin[ApiToken]):
             {"fields": ["prefix", "source_public_id", "revoked_at", "last_used_at", "created_at", "created_by"]},
         ),
     ]
+
+    @override
+    def get_form(
+        self, request: HttpRequest, obj: ApiToken | None = None, change: bool = False, **kwargs: object
+    ) -> type[forms.ModelForm[ApiToken]]:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.is_superuser = request.user.is_superuser  # type: ignore[attr-defined]  # a class made for this request
+        return form
 
     @override
     def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:

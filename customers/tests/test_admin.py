@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
 from django.test import Client
@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.web.admin import is_used
-from customers.access.tokens import possible_hashes
+from customers.access.tokens import create_token, possible_hashes
 from customers.models import ApiToken, Customer, StorageUnit
 from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.factories import (
@@ -146,6 +146,50 @@ class TestTokens:
         assert (changed.token_name, changed.permissions) == ("renamed", ["write"])
         assert changed.customer == token.customer
         assert changed.token_hash in possible_hashes(text)
+
+    @pytest.mark.parametrize(
+        ("changed", "field"),
+        [
+            ({"permissions": ["read", "admin"]}, "permissions"),
+            ({"accessible_units": []}, "accessible_units"),
+            ({"rate_limit_per_hour": ""}, "rate_limit_per_hour"),
+            ({"rate_limit_per_hour": 61}, "rate_limit_per_hour"),
+            ({"expires_at_0": "", "expires_at_1": ""}, "expires_at"),
+        ],
+    )
+    def test_only_a_superuser_gives_a_token_more(self, client: Client, changed: dict[str, object], field: str) -> None:
+        """Whoever may revoke tokens could otherwise give one that they hold any right."""
+        unit = StorageUnitFactory()
+        in_two_days = (timezone.now() + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+        token, _ = make_token(
+            unit.facility.customer, permissions=["read"], units=[unit], rate_limit_per_hour=60, expires_at=in_two_days
+        )
+        kept: dict[str, object] = {
+            "token_name": "reports", "permissions": ["read"], "accessible_units": [unit.pk],
+        }  # fmt: skip
+        kept |= {"rate_limit_per_hour": 60, "expires_at_0": f"{in_two_days:%Y-%m-%d}", "expires_at_1": "00:00"}
+        url = reverse("admin:customers_apitoken_change", args=[token.pk])
+        support = StaffFactory(is_superuser=False)
+        support.user_permissions.add(*Permission.objects.filter(codename__in=("view_apitoken", "change_apitoken")))
+        client.force_login(support)
+
+        refused = client.post(url, kept | changed)
+        assert refused.context["adminform"].form.errors[field] == [
+            "A token that exists cannot be given more. Create another one."
+        ]
+        assert client.post(url, kept | {"rate_limit_per_hour": 10}).status_code == 302
+
+        client.force_login(StaffFactory())
+        assert client.post(url, kept | {"rate_limit_per_hour": 10} | changed).status_code == 302
+
+    def test_nobody_gives_a_token_more_than_the_one_that_created_it(self, staff: Client) -> None:
+        parent, _ = make_token()
+        token, _ = create_token(parent.customer, "reports", ["read"], created_by_token=parent)
+        url = reverse("admin:customers_apitoken_change", args=[token.pk])
+
+        refused = staff.post(url, {"token_name": "reports", "permissions": ["read", "write"]})
+
+        assert "permissions" in refused.context["adminform"].form.errors
 
     def test_revoking_keeps_the_time_of_the_first(self, staff: Client) -> None:
         fresh, _ = make_token()
