@@ -1,4 +1,4 @@
-"""REST API views of customers, whose profiles configure a source: the caller's own, and every one for the operator."""
+"""REST API views of customers: the caller's own, and every one for the operator. A profile configures a source."""
 
 from __future__ import annotations
 
